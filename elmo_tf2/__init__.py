@@ -1,0 +1,1 @@
+"""ELMo on TensorFlow 2 and Keras 3."""

@@ -1,0 +1,86 @@
+"""Words as byte-level character ids: one definition for Python, tf.data and exported graphs.
+
+A word is its UTF-8 bytes between two marks, padded to a fixed length. Every id is shifted by
+one, so that 0 is free to mean "no word here":
+
+    b"cat"  ->  [259, 100, 98, 117, 260, 261, 261, ...]
+
+`<S>` and `</S>`, the words that stand for the two ends of a sentence, have a character each.
+
+Reference:
+ - `UnicodeCharsVocabulary` and `Batcher` of [bilm-tf](https://github.com/allenai/bilm-tf)
+"""
+
+import numpy as np
+import tensorflow as tf
+
+BEGIN_SENTENCE = 257
+END_SENTENCE = 258
+BEGIN_WORD = 259
+END_WORD = 260
+PADDING = 261
+NUM_CHARACTERS = 262
+
+BEGIN_SENTENCE_WORD = "<S>"
+END_SENTENCE_WORD = "</S>"
+
+
+def word_to_char_ids(word: str | bytes, max_characters: int = 50) -> np.ndarray:
+    """Character ids of one word.
+
+    Args:
+        word: the word; any bytes. What UTF-8 can't encode in a str (lone surrogates) is left out.
+        max_characters: int > 2. Length of the result; bytes past `max_characters - 2` are cut.
+
+    Returns:
+        int32 array, `(max_characters,)`, in 1…261.
+
+    Example:
+    >>> word_to_char_ids("cat", max_characters=6)
+    array([259, 100,  98, 117, 260, 261], dtype=int32)
+    """
+    encoded = word.encode("utf-8", "ignore") if isinstance(word, str) else word
+    if encoded == BEGIN_SENTENCE_WORD.encode():
+        characters = [BEGIN_SENTENCE]
+    elif encoded == END_SENTENCE_WORD.encode():
+        characters = [END_SENTENCE]
+    else:
+        characters = [byte + 1 for byte in encoded[: max_characters - 2]]
+    ids = np.full(max_characters, PADDING, np.int32)
+    ids[: len(characters) + 2] = [BEGIN_WORD, *characters, END_WORD]
+    return ids
+
+
+def words_to_char_ids(words: tf.Tensor, max_characters: int = 50) -> tf.Tensor:
+    """Character ids of many words, by core TensorFlow operations; equal to `word_to_char_ids`.
+
+    Args:
+        words: string tensor of any shape.
+        max_characters: int > 2. Length of the last axis of the result.
+
+    Returns:
+        int32 tensor, `(*words.shape, max_characters)`, in 1…261.
+
+    Example:
+    >>> words_to_char_ids(tf.constant(["cat"]), max_characters=6).numpy()
+    array([[259, 100,  98, 117, 260, 261]], dtype=int32)
+    """
+    words = tf.convert_to_tensor(words, tf.string)
+    max_bytes = max_characters - 2
+    characters = tf.io.decode_raw(words, tf.uint8, fixed_length=max_bytes)
+    characters = tf.cast(characters, tf.int32) + 1  # (..., max_bytes)
+    num_bytes = tf.minimum(tf.strings.length(words), max_bytes)
+    for boundary, character in (
+        (BEGIN_SENTENCE_WORD, BEGIN_SENTENCE),
+        (END_SENTENCE_WORD, END_SENTENCE),
+    ):
+        is_boundary = tf.equal(words, boundary)
+        num_bytes = tf.where(is_boundary, 1, num_bytes)
+        characters = tf.where(is_boundary[..., tf.newaxis], character, characters)
+    position = tf.range(max_characters - 1)
+    num_bytes = num_bytes[..., tf.newaxis]
+    characters = tf.concat([characters, tf.fill(tf.shape(num_bytes), PADDING)], axis=-1)
+    characters = tf.where(position < num_bytes, characters, PADDING)
+    characters = tf.where(position == num_bytes, END_WORD, characters)
+    begin = tf.fill(tf.shape(num_bytes), BEGIN_WORD)
+    return tf.concat([begin, characters], axis=-1)  # (..., max_characters)

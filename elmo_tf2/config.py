@@ -1,0 +1,313 @@
+"""The sizes of an ELMo model, and their form in bilm-tf's `options.json`."""
+
+import dataclasses
+import difflib
+import json
+import logging
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from elmo_tf2.arguments import check_choice, check_clip, check_integer
+
+logger = logging.getLogger(__name__)
+
+ACTIVATIONS = ("relu", "tanh")
+
+_TRAINING_KEYS = {
+    "all_clip_norm_val",
+    "batch_size",
+    "bidirectional",
+    "dropout",
+    "learning_rate",
+    "n_epochs",
+    "n_negative_samples_batch",
+    "n_tokens_vocab",
+    "n_train_tokens",
+    "sample_softmax",
+    "share_embedding_softmax",
+    "unroll_steps",
+}
+_KNOWN_KEYS = {
+    "": {"char_cnn", "lstm", "sentence_boundaries"} | _TRAINING_KEYS,
+    "char_cnn": {
+        "activation",
+        "embedding",
+        "filters",
+        "max_characters_per_token",
+        "n_characters",
+        "n_highway",
+    },
+    "char_cnn.embedding": {"dim"},
+    "lstm": {
+        "cell_clip",
+        "dim",
+        "n_layers",
+        "proj_clip",
+        "projection_dim",
+        "use_skip_connections",
+    },
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class ElmoConfig:
+    """Sizes of the encoder; frozen, validated, and equal to an `options.json` of bilm-tf.
+
+    The defaults are those of the published "original" model (93.6 M parameters).
+
+    Args:
+        filters: pairs (width, number) of the character convolutions; every width is at most
+            `max_characters`.
+        char_embedding_dim: int > 0. Size of a character's vector.
+        max_characters: int > 2. Length of a word's character ids, its two end marks included;
+            a word is cut to `max_characters - 2` bytes.
+        activation: "relu" or "tanh", applied after the maximum over positions.
+        num_highway_layers: int >= 0.
+        units: int > 0. Size of an LSTM's memory cell.
+        projection_dim: int > 0 and at most `units`. Size of a word vector and of an LSTM's
+            output; an LSTM has no projection when it equals `units`.
+        num_layers: int > 0. LSTM layers a direction.
+        cell_clip: float > 0 or None. Bound on the memory cell.
+        projection_clip: float > 0 or None. Bound on the projected output.
+        use_skip_connections: bool. Whether every LSTM layer but the first adds its input to
+            its output.
+        sentence_boundaries: bool. Whether a sentence is read between the words `<S>` and `</S>`.
+            True of every bilm-tf model; an extension of `options.json` written only when False.
+
+    Raises:
+        ValueError: if a value is out of its range, naming it.
+
+    Example:
+    >>> ElmoConfig(units=64, projection_dim=32).layer_dim
+    64
+
+    Reference:
+     - [Peters et al., 2018](https://arxiv.org/abs/1802.05365)
+    """
+
+    filters: tuple[tuple[int, int], ...] = (
+        (1, 32),
+        (2, 32),
+        (3, 64),
+        (4, 128),
+        (5, 256),
+        (6, 512),
+        (7, 1024),
+    )
+    char_embedding_dim: int = 16
+    max_characters: int = 50
+    activation: str = "relu"
+    num_highway_layers: int = 2
+    units: int = 4096
+    projection_dim: int = 512
+    num_layers: int = 2
+    cell_clip: float | None = 3.0
+    projection_clip: float | None = 3.0
+    use_skip_connections: bool = True
+    sentence_boundaries: bool = True
+
+    def __post_init__(self) -> None:
+        for name in ("char_embedding_dim", "units", "projection_dim", "num_layers"):
+            check_integer(name, getattr(self, name), minimum=1)
+        check_integer("num_highway_layers", self.num_highway_layers, minimum=0)
+        check_integer("max_characters", self.max_characters, minimum=3)
+        for name in ("cell_clip", "projection_clip"):
+            check_clip(name, getattr(self, name))
+        for name in ("use_skip_connections", "sentence_boundaries"):
+            if not isinstance(getattr(self, name), bool):
+                raise ValueError(f"`{name}` must be a bool. Received: {getattr(self, name)!r}.")
+        check_choice("activation", self.activation, ACTIVATIONS)
+        if self.projection_dim > self.units:
+            raise ValueError(
+                "`projection_dim` must be at most `units`. Received: "
+                f"projection_dim={self.projection_dim}, units={self.units}."
+            )
+        object.__setattr__(self, "filters", check_filters(self.filters, self.max_characters))
+
+    @property
+    def num_filters(self) -> int:
+        """Number of character convolutions over all widths."""
+        return sum(number for _, number in self.filters)
+
+    @property
+    def layer_dim(self) -> int:
+        """Size of a layer's vector: forward and backward side by side."""
+        return 2 * self.projection_dim
+
+    @classmethod
+    def from_options(cls, options: Mapping[str, Any], source: str = "options") -> "ElmoConfig":
+        """Reads the dictionary of a bilm-tf `options.json`.
+
+        Keys of bilm-tf that matter in training alone are passed over. A key that nobody knows is
+        reported by a warning, and is an error where it looks like a misspelt one.
+
+        Args:
+            options: the dictionary.
+            source: what to call it in messages, a path say.
+
+        Returns:
+            An `ElmoConfig`.
+
+        Raises:
+            ValueError: if a key is missing or misspelt or a value is out of its range.
+        """
+        char_cnn = _section(options, "char_cnn", source)
+        lstm = _section(options, "lstm", source)
+        embedding = _section(char_cnn, "embedding", source, parent="char_cnn.")
+        for section, place in (
+            (options, ""),
+            (char_cnn, "char_cnn"),
+            (embedding, "char_cnn.embedding"),
+            (lstm, "lstm"),
+        ):
+            _report_unknown_keys(section, place, source)
+        _check_number_of_characters(char_cnn.get("n_characters", 262), source)
+        values = {
+            "filters": _required(char_cnn, "filters", source, "char_cnn."),
+            "char_embedding_dim": _required(embedding, "dim", source, "char_cnn.embedding."),
+            "max_characters": _required(char_cnn, "max_characters_per_token", source, "char_cnn."),
+            "activation": _required(char_cnn, "activation", source, "char_cnn."),
+            "num_highway_layers": char_cnn.get("n_highway") or 0,
+            "units": _required(lstm, "dim", source, "lstm."),
+            "projection_dim": _required(lstm, "projection_dim", source, "lstm."),
+            "num_layers": lstm.get("n_layers", 1),
+            "cell_clip": lstm.get("cell_clip"),
+            "projection_clip": lstm.get("proj_clip"),
+            "use_skip_connections": lstm.get("use_skip_connections", False),
+            "sentence_boundaries": options.get("sentence_boundaries", True),
+        }
+        try:
+            return cls(**values)
+        except ValueError as error:
+            raise ValueError(f"{source}: {error}") from error
+
+    @classmethod
+    def from_file(cls, path: str | os.PathLike[str]) -> "ElmoConfig":
+        """Reads an `options.json`.
+
+        Args:
+            path: the file.
+
+        Returns:
+            An `ElmoConfig`.
+
+        Raises:
+            FileNotFoundError: if there is no such file.
+            ValueError: if it is no JSON object, or as `from_options`.
+        """
+        return cls.from_options(read_options(path), str(path))
+
+    def to_options(self) -> dict[str, Any]:
+        """The dictionary of bilm-tf's `options.json`, as bilm-tf and AllenNLP read it."""
+        options: dict[str, Any] = {
+            "char_cnn": {
+                "activation": self.activation,
+                "embedding": {"dim": self.char_embedding_dim},
+                "filters": [list(pair) for pair in self.filters],
+                "max_characters_per_token": self.max_characters,
+                "n_characters": 262,
+                "n_highway": self.num_highway_layers,
+            },
+            "lstm": {
+                "cell_clip": self.cell_clip,
+                "dim": self.units,
+                "n_layers": self.num_layers,
+                "proj_clip": self.projection_clip,
+                "projection_dim": self.projection_dim,
+                "use_skip_connections": self.use_skip_connections,
+            },
+        }
+        if not self.sentence_boundaries:
+            options["sentence_boundaries"] = False
+        return options
+
+
+def read_options(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """Reads the JSON object of an `options.json`.
+
+    Args:
+        path: the file.
+
+    Returns:
+        The dictionary as it stands.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        ValueError: if it is not a JSON object in UTF-8.
+    """
+    try:
+        with open(path, encoding="utf-8") as file:
+            options = json.load(file)
+    except FileNotFoundError:
+        raise FileNotFoundError(f"There is no options file {os.fspath(path)!r}.") from None
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{path} is not a JSON file: {error}.") from error
+    if not isinstance(options, dict):
+        raise ValueError(f"{path} must hold a JSON object. Received: {type(options).__name__}.")
+    return options
+
+
+def check_filters(filters: Any, max_characters: int | None = None) -> tuple[tuple[int, int], ...]:
+    """Validates the character convolutions.
+
+    Args:
+        filters: pairs (width, number).
+        max_characters: the most that a width may be, if known.
+
+    Returns:
+        The same pairs as tuples.
+
+    Raises:
+        ValueError: if they are not pairs of positive integers, or a width is too large.
+    """
+    try:
+        pairs = tuple((width, number) for width, number in filters)
+    except (TypeError, ValueError):
+        raise ValueError(
+            f"`filters` must be pairs (width, number). Received: filters={filters!r}."
+        ) from None
+    if not pairs:
+        raise ValueError("`filters` must have at least one pair (width, number). Received: none.")
+    for width, number in pairs:
+        check_integer("filters: width", width, minimum=1)
+        check_integer("filters: number", number, minimum=1)
+        if max_characters is not None and width > max_characters:
+            raise ValueError(
+                f"`filters` must be no wider than a word's {max_characters} characters. "
+                f"Received: width={width}."
+            )
+    return pairs
+
+
+def _section(
+    options: Mapping[str, Any], key: str, source: str, parent: str = ""
+) -> Mapping[str, Any]:
+    section = _required(options, key, source, parent)
+    if not isinstance(section, Mapping):
+        raise ValueError(f"{source}: `{parent}{key}` must be an object. Received: {section!r}.")
+    return section
+
+
+def _required(section: Mapping[str, Any], key: str, source: str, parent: str) -> Any:
+    if key not in section:
+        raise ValueError(f"{source} has no `{parent}{key}`, which a character-based ELMo needs.")
+    return section[key]
+
+
+def _report_unknown_keys(section: Mapping[str, Any], place: str, source: str) -> None:
+    for key in sorted(set(section) - _KNOWN_KEYS[place]):
+        name = f"{place}.{key}".lstrip(".")
+        near = difflib.get_close_matches(key, _KNOWN_KEYS[place] - set(section), cutoff=0.8)
+        if near:
+            raise ValueError(f"{source}: unknown key `{name}`; is `{near[0]}` meant?")
+        logger.warning("%s: unknown key `%s` is passed over.", source, name)
+
+
+def _check_number_of_characters(number: Any, source: str) -> None:
+    if number not in (261, 262):
+        raise ValueError(
+            f"{source}: `char_cnn.n_characters` must be 261 (as bilm-tf trains: 256 bytes and 5 "
+            "marks) or 262 (as it is used: one more for padding); both mean the same file of 261 "
+            f"rows. Received: n_characters={number!r}."
+        )

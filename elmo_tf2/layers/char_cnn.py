@@ -1,0 +1,178 @@
+"""CharCNN: a word's vector from its characters."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from elmo_tf2.arguments import check_choice, check_integer
+from elmo_tf2.characters import NUM_CHARACTERS, PADDING
+from elmo_tf2.config import ACTIVATIONS, check_filters
+from elmo_tf2.layers.highway import Highway
+
+
+@keras.saving.register_keras_serializable(package="elmo_tf2")
+class CharCNN(keras.layers.Layer):
+    """Word vectors by convolutions over characters, highway layers and a linear projection.
+
+        e_p = embedding[id_p]                                          positions p = 0…chars-1
+        v_w = activation(max_p (sum_k e_{p+k} K_w[k]) + b_w)           for every width w
+        v   = highway(…(concat_w v_w))
+        y   = v W_projection + b_projection      unless the sizes of v and y are the same
+
+    A word's vector depends on the word alone, so the network runs once a distinct word of the
+    batch. And of two windows that lie wholly in a word's padding one is enough for the maximum,
+    so the characters are cut to the longest word plus the widest filter. Neither changes a value.
+
+    Weights: `embedding` `(262, char_embedding_dim)` with row 0 for "no word" (zeros, never
+    trained); kernels `(width, char_embedding_dim, number)` and biases `(number,)`.
+
+    Args:
+        filters: pairs (width, number) of the convolutions.
+        output_dim: int > 0. Size of a word vector.
+        char_embedding_dim: int > 0.
+        num_highway_layers: int >= 0.
+        activation: "relu" or "tanh".
+        **kwargs: of `keras.layers.Layer`.
+
+    Call arguments:
+        inputs: int tensor, `(..., chars)`, as `elmo_tf2.characters` makes them; a row of zeros is
+            no word.
+
+    Returns:
+        float tensor, `(..., output_dim)`; 0 where there is no word.
+
+    Raises:
+        ValueError: if an argument is out of its range, the number of characters is unknown, or a
+            filter is wider than a word.
+
+    Example:
+    >>> ids = words_to_char_ids(tf.constant([["the", "cat"]]))
+    >>> CharCNN(filters=((1, 4), (2, 8)), output_dim=6)(ids).shape
+    TensorShape([1, 2, 6])
+
+    Reference:
+     - [Kim et al., 2016](https://arxiv.org/abs/1508.06615)
+     - [Jozefowicz et al., 2016](https://arxiv.org/abs/1602.02410)
+    """
+
+    def __init__(
+        self,
+        filters: Sequence[tuple[int, int]],
+        output_dim: int,
+        char_embedding_dim: int = 16,
+        num_highway_layers: int = 1,
+        activation: str = "relu",
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.filters = check_filters(filters)
+        self.output_dim = check_integer("output_dim", output_dim)
+        self.char_embedding_dim = check_integer("char_embedding_dim", char_embedding_dim)
+        self.num_highway_layers = check_integer("num_highway_layers", num_highway_layers, 0)
+        self.activation = check_choice("activation", activation, ACTIVATIONS)
+        self.highways = [
+            Highway(name=f"highway_{index}", dtype=self.dtype_policy)
+            for index in range(self.num_highway_layers)
+        ]
+
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
+        max_characters = input_shape[-1]
+        if max_characters is None:
+            raise ValueError(
+                f"Layer {self.name!r} needs the number of characters a word to be known. "
+                f"Received: input shape {tuple(input_shape)}."
+            )
+        check_filters(self.filters, max_characters)
+        self.embedding = self.add_weight(
+            name="embedding",
+            shape=(NUM_CHARACTERS, self.char_embedding_dim),
+            initializer=_CharacterInitializer(),
+        )
+        self.kernels = []
+        self.biases = []
+        for index, (width, number) in enumerate(self.filters):
+            kernel = self.add_weight(
+                name=f"kernel_{index}",
+                shape=(width, self.char_embedding_dim, number),
+                initializer=self._kernel_initializer(width),
+            )
+            bias = self.add_weight(name=f"bias_{index}", shape=(number,), initializer="zeros")
+            self.kernels.append(kernel)
+            self.biases.append(bias)
+        num_filters = sum(number for _, number in self.filters)
+        for highway in self.highways:
+            highway.build((None, num_filters))
+        self.projection_kernel = self.projection_bias = None
+        if num_filters != self.output_dim:
+            self.projection_kernel = self.add_weight(
+                name="projection_kernel",
+                shape=(num_filters, self.output_dim),
+                initializer=keras.initializers.RandomNormal(stddev=num_filters**-0.5),
+            )
+            self.projection_bias = self.add_weight(
+                name="projection_bias", shape=(self.output_dim,), initializer="zeros"
+            )
+
+    def call(self, inputs: tf.Tensor) -> tf.Tensor:
+        inputs = tf.cast(inputs, tf.int32)
+        words = tf.reshape(inputs, [-1, inputs.shape[-1]])
+        distinct, index = tf.raw_ops.UniqueV2(x=words, axis=[0])  # (distinct, chars), (words,)
+        vectors = self._word_vectors(self._cut(distinct))  # (distinct, output_dim)
+        is_word = tf.reduce_any(distinct > 0, axis=-1, keepdims=True)
+        vectors = tf.where(is_word, vectors, tf.zeros([], vectors.dtype))
+        shape = tf.concat([tf.shape(inputs)[:-1], [self.output_dim]], axis=0)
+        vectors = tf.reshape(tf.gather(vectors, index), shape)
+        vectors.set_shape([*inputs.shape[:-1], self.output_dim])
+        return vectors
+
+    def _cut(self, char_ids: tf.Tensor) -> tf.Tensor:
+        """Drops the characters past the longest word and one window of padding."""
+        in_word = tf.reduce_any((char_ids != PADDING) & (char_ids > 0), axis=0)  # (chars,)
+        longest = tf.reduce_max(tf.where(in_word, tf.range(1, tf.size(in_word) + 1), 0))
+        widest = max(width for width, _ in self.filters)
+        return char_ids[:, : longest + widest]
+
+    def _word_vectors(self, char_ids: tf.Tensor) -> tf.Tensor:
+        characters = tf.gather(tf.convert_to_tensor(self.embedding), char_ids)
+        activation = tf.nn.relu if self.activation == "relu" else tf.tanh
+        convolved = []
+        for kernel, bias in zip(self.kernels, self.biases, strict=True):
+            windows = tf.nn.conv1d(characters, tf.convert_to_tensor(kernel), 1, "VALID")
+            convolved.append(activation(tf.reduce_max(windows, axis=1) + bias))
+        vectors = tf.concat(convolved, axis=-1)  # (distinct, filters)
+        for highway in self.highways:
+            vectors = highway(vectors)
+        if self.projection_kernel is not None:
+            vectors = tf.matmul(vectors, self.projection_kernel) + self.projection_bias
+        return vectors
+
+    def _kernel_initializer(self, width: int) -> keras.initializers.Initializer:
+        if self.activation == "relu":
+            return keras.initializers.RandomUniform(-0.05, 0.05)
+        return keras.initializers.RandomNormal(stddev=(width * self.char_embedding_dim) ** -0.5)
+
+    def compute_mask(self, inputs: tf.Tensor, mask: Any = None) -> tf.Tensor:
+        return tf.reduce_any(tf.not_equal(inputs, 0), axis=-1)
+
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        return (*input_shape[:-1], self.output_dim)
+
+    def get_config(self) -> dict[str, Any]:
+        return {
+            **super().get_config(),
+            "filters": [list(pair) for pair in self.filters],
+            "output_dim": self.output_dim,
+            "char_embedding_dim": self.char_embedding_dim,
+            "num_highway_layers": self.num_highway_layers,
+            "activation": self.activation,
+        }
+
+
+class _CharacterInitializer(keras.initializers.Initializer):
+    """Uniform in [-1, 1], but zeros in row 0, which stands for no word."""
+
+    def __call__(self, shape: tuple[int, ...], dtype: Any = None) -> tf.Tensor:
+        rows = keras.random.uniform((shape[0] - 1, *shape[1:]), -1.0, 1.0, dtype=dtype)
+        return tf.concat([tf.zeros((1, *shape[1:]), rows.dtype), rows], axis=0)

@@ -1,0 +1,259 @@
+"""LSTMWithProjection: the recurrent layer of ELMo."""
+
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from elmo_tf2.arguments import check_clip, check_integer, check_static_last_dim
+from elmo_tf2.layers.packing import packing
+
+
+@keras.saving.register_keras_serializable(package="elmo_tf2")
+class LSTMWithProjection(keras.layers.Layer):
+    """An LSTM whose output is a projection of its memory cell, both clipped.
+
+        [i, j, f, o] = [x_t, h_(t-1)] kernel + bias
+        c_t = clip(sigmoid(f + 1) * c_(t-1) + sigmoid(i) * tanh(j), cell_clip)
+        h_t = clip((sigmoid(o) * tanh(c_t)) projection_kernel, projection_clip)
+        y_t = h_t + x_t with a skip connection, else h_t
+
+    The forget gate's 1 is added here and is no part of the bias. Without a projection h_t is
+    sigmoid(o) * tanh(c_t), unclipped. A masked token is passed over: its output is 0 and the
+    state goes by it unchanged, so padding costs neither accuracy nor time.
+
+    Weights: `kernel` `(features + projection_dim, 4 * units)`, `bias` `(4 * units,)`,
+    `projection_kernel` `(units, projection_dim)`; gates in TensorFlow's order.
+
+    Args:
+        units: int > 0. Size of the memory cell.
+        projection_dim: int > 0, or None for an LSTM without projection.
+        cell_clip: float > 0 or None. Bound on |c|.
+        projection_clip: float > 0 or None. Bound on |h|; of no effect without projection.
+        use_skip_connection: bool. Whether the input, of the output's size, is added to the output.
+        go_backwards: bool. Whether a sentence is read from its last token; the outputs stay where
+            their tokens are.
+        return_state: bool. Whether the final states are returned too.
+        **kwargs: of `keras.layers.Layer`.
+
+    Call arguments:
+        inputs: float tensor, `(batch, tokens, features)`.
+        mask: bool tensor, `(batch, tokens)`; True marks a real token. None: all are.
+        initial_state: pair of float tensors h, `(batch, projection_dim or units)`, and c,
+            `(batch, units)`. None: zeros.
+
+    Returns:
+        float tensor, `(batch, tokens, projection_dim or units)`; 0 where masked. With
+        `return_state` a tuple of it and the final h and c, in float32 at least.
+
+    Raises:
+        ValueError: if an argument is out of its range, or a skip connection joins different sizes.
+
+    Example:
+    >>> LSTMWithProjection(8, projection_dim=4)(np.ones((2, 3, 5), "float32")).shape
+    TensorShape([2, 3, 4])
+
+    Reference:
+     - [Sak et al., 2014](https://arxiv.org/abs/1402.1128)
+    """
+
+    def __init__(
+        self,
+        units: int,
+        projection_dim: int | None = None,
+        cell_clip: float | None = None,
+        projection_clip: float | None = None,
+        use_skip_connection: bool = False,
+        go_backwards: bool = False,
+        return_state: bool = False,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.units = check_integer("units", units)
+        if projection_dim is not None:
+            check_integer("projection_dim", projection_dim)
+        self.projection_dim = projection_dim
+        self.cell_clip = check_clip("cell_clip", cell_clip)
+        self.projection_clip = check_clip("projection_clip", projection_clip)
+        self.use_skip_connection = use_skip_connection
+        self.go_backwards = go_backwards
+        self.return_state = return_state
+        self.supports_masking = True
+
+    @property
+    def output_dim(self) -> int:
+        """Size of an output vector."""
+        return self.projection_dim or self.units
+
+    @property
+    def state_dtype(self) -> str:
+        """Dtype of the states: float32 at least, since a sum over many steps needs it."""
+        return "float64" if self.compute_dtype == "float64" else "float32"
+
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
+        features = check_static_last_dim(self.name, input_shape)
+        if self.use_skip_connection and features != self.output_dim:
+            raise ValueError(
+                "`use_skip_connection` needs inputs of the output's size. Received: "
+                f"{features} features, output size {self.output_dim}."
+            )
+        self.kernel = self.add_weight(
+            name="kernel",
+            shape=(features + self.output_dim, 4 * self.units),
+            initializer="glorot_uniform",
+        )
+        self.bias = self.add_weight(name="bias", shape=(4 * self.units,), initializer="zeros")
+        self.projection_kernel = None
+        if self.projection_dim is not None:
+            self.projection_kernel = self.add_weight(
+                name="projection_kernel",
+                shape=(self.units, self.projection_dim),
+                initializer="glorot_uniform",
+            )
+
+    def call(
+        self,
+        inputs: tf.Tensor,
+        mask: tf.Tensor | None = None,
+        initial_state: tuple[tf.Tensor, tf.Tensor] | None = None,
+    ) -> tf.Tensor | tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        if mask is None:
+            mask = tf.fill(tf.shape(inputs)[:2], True)
+        order = packing(mask, self.go_backwards)
+        tokens = order.pack(inputs)  # (real_tokens, features)
+        state = self._state_in_order(inputs, initial_state, order.order)
+        outputs, state = self._run(tokens, order.active_rows, state)
+        if self.use_skip_connection:
+            outputs += tokens
+        outputs = order.unpack(outputs, like=inputs)
+        if not self.return_state:
+            return outputs
+        rank = tf.math.invert_permutation(order.order)
+        return (outputs, *[tf.gather(value, rank) for value in state])
+
+    def _state_in_order(
+        self, inputs: tf.Tensor, initial_state: Any, order: tf.Tensor
+    ) -> list[tf.Tensor]:
+        if initial_state is None:
+            batch = tf.shape(inputs)[0]
+            return [
+                tf.zeros([batch, size], self.state_dtype) for size in (self.output_dim, self.units)
+            ]
+        return [tf.gather(tf.cast(value, self.state_dtype), order) for value in initial_state]
+
+    def _run(
+        self, tokens: tf.Tensor, active_rows: tf.Tensor, state: list[tf.Tensor]
+    ) -> tuple[tf.Tensor, list[tf.Tensor]]:
+        """All steps over packed tokens: one product for all inputs, then the recurrence."""
+        kernel = tf.convert_to_tensor(self.kernel)
+        features = tokens.shape[-1]
+        gates_of_inputs = tf.matmul(tokens, kernel[:features]) + self.bias
+        projection_kernel = None
+        if self.projection_kernel is not None:
+            projection_kernel = tf.convert_to_tensor(self.projection_kernel)
+        outputs, *state = _recurrence(
+            gates_of_inputs,
+            active_rows,
+            *state,
+            kernel[features:],
+            projection_kernel,
+            cell_clip=self.cell_clip,
+            projection_clip=self.projection_clip,
+        )
+        return outputs, state
+
+    def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
+        return (mask, None, None) if self.return_state else mask
+
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> Any:
+        outputs = (*input_shape[:-1], self.output_dim)
+        if not self.return_state:
+            return outputs
+        return outputs, (input_shape[0], self.output_dim), (input_shape[0], self.units)
+
+    def compute_output_spec(self, inputs: Any, mask: Any = None, initial_state: Any = None) -> Any:
+        shapes = self.compute_output_shape(inputs.shape)
+        if not self.return_state:
+            return keras.KerasTensor(shapes, dtype=self.compute_dtype)
+        dtypes = (self.compute_dtype, self.state_dtype, self.state_dtype)
+        return tuple(
+            keras.KerasTensor(shape, dtype=dtype)
+            for shape, dtype in zip(shapes, dtypes, strict=True)
+        )
+
+    def get_config(self) -> dict[str, Any]:
+        return {
+            **super().get_config(),
+            "units": self.units,
+            "projection_dim": self.projection_dim,
+            "cell_clip": self.cell_clip,
+            "projection_clip": self.projection_clip,
+            "use_skip_connection": self.use_skip_connection,
+            "go_backwards": self.go_backwards,
+            "return_state": self.return_state,
+        }
+
+
+@tf.function(autograph=False, reduce_retracing=True)
+def _recurrence(
+    gates_of_inputs: tf.Tensor,
+    active_rows: tf.Tensor,
+    h: tf.Tensor,
+    c: tf.Tensor,
+    recurrent_kernel: tf.Tensor,
+    projection_kernel: tf.Tensor | None,
+    cell_clip: float | None,
+    projection_clip: float | None,
+) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    """Steps through packed tokens; at each, the sentences that have ended stand still.
+
+    Args:
+        gates_of_inputs: `(real_tokens, 4 * units)`, the inputs' share of the gates.
+        active_rows: int32, `(steps,)`.
+        h: `(batch, outputs)`, in the order of the packing, as `c`.
+        c: `(batch, units)`.
+        recurrent_kernel: `(outputs, 4 * units)`.
+        projection_kernel: `(units, outputs)` or None.
+        cell_clip: bound on |c| or None.
+        projection_clip: bound on |h| or None.
+
+    Returns:
+        The outputs, `(real_tokens, outputs)`, and the final h and c.
+    """
+    dtype = recurrent_kernel.dtype
+    num_steps = tf.size(active_rows)
+    inputs = tf.TensorArray(
+        dtype, num_steps, infer_shape=False, element_shape=[None, gates_of_inputs.shape[-1]]
+    ).split(gates_of_inputs, active_rows)
+    outputs = tf.TensorArray(dtype, num_steps, infer_shape=False, element_shape=[None, h.shape[-1]])
+
+    def step(t: tf.Tensor, h: tf.Tensor, c: tf.Tensor, outputs: tf.TensorArray) -> Any:
+        rows = active_rows[t]
+        gates = inputs.read(t) + tf.matmul(tf.cast(h[:rows], dtype), recurrent_kernel)
+        i, j, f, o = tf.split(tf.cast(gates, c.dtype), 4, axis=1)
+        new_c = tf.sigmoid(f + 1.0) * c[:rows] + tf.sigmoid(i) * tf.tanh(j)
+        new_c = _clip(new_c, cell_clip)
+        new_h = tf.sigmoid(o) * tf.tanh(new_c)
+        if projection_kernel is not None:
+            new_h = _clip(tf.matmul(tf.cast(new_h, dtype), projection_kernel), projection_clip)
+        outputs = outputs.write(t, tf.cast(new_h, dtype))
+        h = tf.concat([tf.cast(new_h, h.dtype), h[rows:]], axis=0)
+        c = tf.concat([new_c, c[rows:]], axis=0)
+        return t + 1, h, c, outputs
+
+    _, h, c, outputs = tf.while_loop(
+        lambda t, *_: t < num_steps,
+        step,
+        (0, h, c, outputs),
+        shape_invariants=(
+            tf.TensorShape([]),
+            tf.TensorShape([None, h.shape[-1]]),
+            tf.TensorShape([None, c.shape[-1]]),
+            tf.TensorSpec(None, tf.variant),
+        ),
+    )
+    return outputs.concat(), h, c
+
+
+def _clip(value: tf.Tensor, bound: float | None) -> tf.Tensor:
+    return value if bound is None else tf.clip_by_value(value, -bound, bound)
