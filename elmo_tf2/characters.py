@@ -84,3 +84,21 @@ def words_to_char_ids(words: tf.Tensor, max_characters: int = 50) -> tf.Tensor:
     characters = tf.where(position == num_bytes, END_WORD, characters)
     begin = tf.fill(tf.shape(num_bytes), BEGIN_WORD)
     return tf.concat([begin, characters], axis=-1)  # (..., max_characters)
+
+
+def sentences_to_char_ids(
+    tokens: tf.Tensor, lengths: tf.Tensor, max_characters: int = 50
+) -> tf.Tensor:
+    """Character ids of padded sentences.
+
+    Args:
+        tokens: string tensor, `(batch, tokens)`. A token before its sentence's end is a word, even
+            an empty one.
+        lengths: int tensor, `(batch,)`; tokens of each sentence.
+        max_characters: int > 2.
+
+    Returns:
+        int32 tensor, `(batch, tokens, max_characters)`; 0 past a sentence's end.
+    """
+    is_real = tf.sequence_mask(lengths, tf.shape(tokens)[1])  # (batch, tokens)
+    return tf.where(is_real[..., tf.newaxis], words_to_char_ids(tokens, max_characters), 0)

@@ -135,12 +135,19 @@ class CharCNN(keras.layers.Layer):
         return char_ids[:, : longest + widest]
 
     def _word_vectors(self, char_ids: tf.Tensor) -> tf.Tensor:
-        characters = tf.gather(tf.convert_to_tensor(self.embedding), char_ids)
+        # Positions come first and each width is one matrix product over its windows: measured
+        # faster than tf.nn.conv1d, which moreover gives wrong shapes for a batch of no words.
+        characters = tf.gather(tf.convert_to_tensor(self.embedding), tf.transpose(char_ids))
         activation = tf.nn.relu if self.activation == "relu" else tf.tanh
         convolved = []
         for kernel, bias in zip(self.kernels, self.biases, strict=True):
-            windows = tf.nn.conv1d(characters, tf.convert_to_tensor(kernel), 1, "VALID")
-            convolved.append(activation(tf.reduce_max(windows, axis=1) + bias))
+            width, _, number = kernel.shape
+            num_windows = tf.shape(characters)[0] - width + 1
+            windows = tf.concat(
+                [characters[offset : offset + num_windows] for offset in range(width)], axis=-1
+            )  # (windows, distinct, width * char_embedding_dim)
+            sums = tf.matmul(windows, tf.reshape(kernel, [-1, number]))
+            convolved.append(activation(tf.reduce_max(sums, axis=0) + bias))
         vectors = tf.concat(convolved, axis=-1)  # (distinct, filters)
         for highway in self.highways:
             vectors = highway(vectors)

@@ -2,5 +2,6 @@
 
 from elmo_tf2.models.bilm import BiLM, BiLMOutput
 from elmo_tf2.models.bilm_arrays import bilm_arrays, set_bilm_arrays
+from elmo_tf2.models.elmo_embeddings import ElmoEmbeddings
 
-__all__ = ["BiLM", "BiLMOutput", "bilm_arrays", "set_bilm_arrays"]
+__all__ = ["BiLM", "BiLMOutput", "ElmoEmbeddings", "bilm_arrays", "set_bilm_arrays"]

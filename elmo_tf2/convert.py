@@ -1,0 +1,220 @@
+"""Published weights in any form to a model folder; a TF1 Hub module is proven against itself."""
+
+import dataclasses
+import itertools
+import logging
+import os
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+import tensorflow_hub as hub
+
+from elmo_tf2.characters import sentences_to_char_ids
+from elmo_tf2.config import ElmoConfig
+from elmo_tf2.data.tokenizers import split_at_spaces
+from elmo_tf2.files import check_free
+from elmo_tf2.models import ElmoEmbeddings
+from elmo_tf2.weights import (
+    ElmoWeights,
+    Kind,
+    detect,
+    expected_shapes,
+    read_weights,
+    write_model_folder,
+)
+
+logger = logging.getLogger(__name__)
+
+StrPath = str | os.PathLike[str]
+
+PROOF_TOLERANCE = 1e-4
+PROOF_SENTENCES = (
+    "The cat is on the mat .",
+    "Dogs are in the fog",
+    "x",
+    "In 1969 , Armstrong 's words , na\u00efve or not , reached 600 million people :",
+    "a a a a a a a a a a a a a a a a a a a a a a a a",
+    "Rindfleischetikettierungs\u00fcberwachungsaufgaben\u00fcbertragungsgesetz \u4eca\u65e5",
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Conversion:
+    """What was converted.
+
+    Attributes:
+        kind: form of the source, see `elmo_tf2.weights.detect`.
+        config: sizes of the model.
+        parameters: number of the encoder's weights.
+        folder: the model folder that was written.
+        max_difference: the largest difference between vectors computed from the weights and those
+            of the module itself, for a TF1 Hub module that was proven.
+    """
+
+    kind: Kind
+    config: ElmoConfig
+    parameters: int
+    folder: Path
+    max_difference: float | None
+
+
+def convert(
+    source: StrPath,
+    folder: StrPath,
+    options: StrPath | None = None,
+    vocab: StrPath | None = None,
+    prove: bool = True,
+    overwrite: bool = False,
+) -> Conversion:
+    """Turns published weights in any form into a model folder.
+
+    Args:
+        source: what `elmo_tf2.weights.read_weights` takes.
+        folder: the model folder to make.
+        options: JSON file with the sizes, if it is not beside the weights.
+        vocab: text file with the words, if it is not beside the weights.
+        prove: whether a TF1 Hub module is run to compare its vectors.
+        overwrite: whether an existing folder may be replaced.
+
+    Returns:
+        A `Conversion`.
+
+    Raises:
+        FileExistsError: if there is something at `folder` and `overwrite` is False.
+        FileNotFoundError: if a file is missing.
+        ValueError: if the weights are broken, or do not give a TF1 Hub module's own vectors.
+    """
+    check_free(folder, overwrite)
+    weights, max_difference = _read_and_prove(source, options, vocab, True, prove)
+    write_model_folder(weights, folder, overwrite=overwrite)
+    return Conversion(
+        kind=detect(source),
+        config=weights.config,
+        parameters=num_parameters(weights.config),
+        folder=Path(folder),
+        max_difference=max_difference,
+    )
+
+
+def load_weights(
+    source: StrPath,
+    options: StrPath | None = None,
+    vocab: StrPath | None = None,
+    prove: bool = True,
+) -> ElmoWeights:
+    """Reads published weights in any form, without a language model's softmax.
+
+    Args:
+        source: what `elmo_tf2.weights.read_weights` takes.
+        options: JSON file with the sizes, if it is not beside the weights.
+        vocab: text file with the words, if it is not beside the weights.
+        prove: whether a TF1 Hub module is run to compare its vectors.
+
+    Returns:
+        The weights.
+
+    Raises:
+        FileNotFoundError: if a file is missing.
+        ValueError: if the weights are broken, or do not give a TF1 Hub module's own vectors.
+    """
+    return _read_and_prove(source, options, vocab, False, prove)[0]
+
+
+def num_parameters(config: ElmoConfig) -> int:
+    """Number of the encoder's weights, the padding's row of the character table included."""
+    in_files = sum(int(np.prod(shape)) for shape in expected_shapes(config).values())
+    return in_files + config.char_embedding_dim
+
+
+def prove_tf1_hub(weights: ElmoWeights, module: StrPath) -> tuple[ElmoWeights, float]:
+    """Compares vectors computed from a TF1 Hub module's weights with the module's own.
+
+    The shapes of the weights leave open whether the module puts `<S>` and `</S>` round a sentence,
+    its activation, skip connections and clips; of all that, what gives the module's own vectors is
+    what it has. The module's graph is run.
+
+    Args:
+        weights: of `elmo_tf2.weights.read_tf1_hub`.
+        module: the module's folder.
+
+    Returns:
+        The weights with the configuration that was found, and the largest difference.
+
+    Raises:
+        ValueError: if the module has no signature `default`, or no configuration gives its
+            vectors.
+    """
+    sentences = tf.constant(PROOF_SENTENCES)
+    signatures = hub.load(os.fspath(module)).signatures
+    if "default" not in signatures:
+        raise ValueError(
+            f"{module} has no signature `default` to compare with. Found: {sorted(signatures)}."
+        )
+    expected = {
+        name: value.numpy() for name, value in signatures["default"](strings=sentences).items()
+    }
+    smallest = np.inf
+    for config in _possible_configs(weights.config):
+        candidate = dataclasses.replace(weights, config=config)
+        difference = _max_difference(candidate, sentences, expected)
+        logger.info("%s: difference %.1e with %s", module, difference, config)
+        if difference <= PROOF_TOLERANCE:
+            return candidate, difference
+        smallest = min(smallest, difference)
+    raise ValueError(
+        f"{module}: the weights do not give the module's own vectors. Smallest difference: "
+        f"{smallest:.1e}, allowed {PROOF_TOLERANCE:.0e}. It is no ELMo as bilm-tf's; nothing was "
+        "converted."
+    )
+
+
+def _read_and_prove(
+    source: StrPath,
+    options: StrPath | None,
+    vocab: StrPath | None,
+    read_softmax: bool,
+    prove: bool,
+) -> tuple[ElmoWeights, float | None]:
+    weights = read_weights(source, options, vocab, read_softmax)
+    if prove and detect(source) == "tf1 hub module":
+        return prove_tf1_hub(weights, source)
+    return weights, None
+
+
+def _possible_configs(config: ElmoConfig) -> list[ElmoConfig]:
+    """Configurations with the same shapes, those of published modules first."""
+    return [
+        dataclasses.replace(
+            config,
+            sentence_boundaries=boundaries,
+            use_skip_connections=skip,
+            activation=activation,
+            cell_clip=clip,
+            projection_clip=clip,
+        )
+        for activation, clip, skip, boundaries in itertools.product(
+            ("relu", "tanh"), (3.0, None), (True, False), (True, False)
+        )
+    ]
+
+
+def _max_difference(
+    weights: ElmoWeights, sentences: tf.Tensor, expected: dict[str, np.ndarray]
+) -> float:
+    tokens, lengths = split_at_spaces(sentences)
+    elmo = ElmoEmbeddings.from_weights(weights)
+    layers = elmo.encoder(
+        sentences_to_char_ids(tokens, lengths, weights.config.max_characters)
+    ).layers()
+    found = {
+        "word_emb": layers[0][..., : weights.config.projection_dim],
+        **{f"lstm_outputs{index}": layers[index] for index in range(1, len(layers))},
+        "elmo": elmo(tokens),
+    }
+    is_real = tf.sequence_mask(lengths).numpy()  # past a sentence's end a module has anything
+    return max(
+        float(np.abs(found[name].numpy() - expected[name])[is_real].max())
+        for name in found
+        if name in expected
+    )

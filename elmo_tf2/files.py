@@ -1,0 +1,70 @@
+"""Files and folders that appear under their name only when they are complete."""
+
+import contextlib
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+
+@contextlib.contextmanager
+def completed(path: str | os.PathLike[str], overwrite: bool = False) -> Iterator[Path]:
+    """Gives a place beside `path` to write to; on success that becomes `path`.
+
+    After an error or an interruption nothing stands under `path` that did not stand there before;
+    what stood there is removed only once its successor is complete.
+
+    Args:
+        path: the file or folder to make. Its parent folders are made if need be.
+        overwrite: whether an existing file, or a folder that is not empty, may be replaced.
+
+    Yields:
+        A path that does not exist yet, in a new folder beside `path`.
+
+    Raises:
+        FileExistsError: if there is something and it may not be replaced.
+
+    Example:
+    >>> target = Path(tempfile.mkdtemp()) / "vocab.txt"
+    >>> with completed(target) as unfinished:
+    ...     _ = unfinished.write_text("cat")
+    >>> target.read_text()
+    'cat'
+    """
+    path = Path(path).absolute()
+    check_free(path, overwrite)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{path.name}-", dir=path.parent) as beside:
+        unfinished = Path(beside) / path.name
+        yield unfinished
+        if path.is_dir():
+            path.rename(Path(beside) / "replaced")
+        os.replace(unfinished, path)
+
+
+def check_free(path: str | os.PathLike[str], overwrite: bool = False) -> None:
+    """Checks that a file or folder may be written, before the work that makes it begins.
+
+    Args:
+        path: the file or folder.
+        overwrite: whether an existing one may be replaced.
+
+    Raises:
+        FileExistsError: if there is a file, or a folder that is not empty, and it may not.
+    """
+    path = Path(path)
+    is_empty_folder = path.is_dir() and not any(path.iterdir())
+    if os.path.lexists(path) and not is_empty_folder and not overwrite:
+        raise FileExistsError(
+            f"{path} exists already. Choose another name, remove it, or allow overwriting "
+            "(`overwrite=True`, on the command line `--overwrite`)."
+        )
+
+
+def free_bytes(path: str | os.PathLike[str]) -> int:
+    """Bytes free on the disk that holds `path` or will hold it."""
+    folder = Path(path).absolute()
+    while not folder.exists():
+        folder = folder.parent
+    return shutil.disk_usage(folder).free

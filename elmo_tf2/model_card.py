@@ -1,0 +1,91 @@
+"""The model card that goes with an exported model."""
+
+from elmo_tf2.config import ElmoConfig
+
+_CARD = """\
+# ELMo SavedModel
+
+Contextual word vectors (Peters et al., 2018, <https://arxiv.org/abs/1802.05365>) as a TensorFlow 2
+SavedModel. It needs TensorFlow alone; no package of its maker's.
+
+| | |
+|---|---|
+| parameters | {parameters:,} |
+| word vectors | {projection_dim} |
+| LSTM layers a direction | {num_layers}, {units} units, projected to {projection_dim} |
+| weighted sum | {layer_dim} |
+| trainable | {trainable} |
+| weights from | {source} |
+
+```python
+import tensorflow_hub as hub
+
+elmo = hub.load("PATH")
+elmo(["the cat is on the mat", "dogs are in the fog"], signature="default", as_dict=True)["elmo"]
+```
+
+## Signatures
+
+| signature | input | output |
+|---|---|---|
+| `default`, `serving_default` | `strings`: string [batch], split at spaces | all outputs |
+| `tokens` | `tokens`: string [batch, max_length] padded with `""`, `sequence_len`: int32 [batch] \
+| all outputs |
+| `elmo` | `strings`: string [batch] | `elmo`, `sequence_len` |
+
+| output | shape | meaning |
+|---|---|---|
+| `word_emb` | [batch, max_length, {projection_dim}] | word vectors without context |
+{lstm_rows}
+| `elmo` | [batch, max_length, {layer_dim}] | the weighted sum of the layers |
+| `default` | [batch, {layer_dim}] | mean of `elmo` over a sentence's words; zeros for none |
+| `sequence_len` | int32 [batch] | number of words |
+
+Vectors are zero past a sentence's words. The same sentence gives the same vectors in any batch.
+
+The object is callable: `elmo(inputs, training=False, signature="default", as_dict=False)`, where
+`inputs` is string [batch], or for `signature="tokens"` a dictionary of `tokens` and
+`sequence_len`. Without `as_dict` it returns `default`, or `elmo` with `signature="elmo"`. Its
+`embed_tokens` takes the dictionary alone.
+
+## Use
+
+- tf_keras: `hub.KerasLayer("PATH", trainable=True, arguments={{"signature": "elmo"}})`
+- Keras 3: `keras.layers.TFSMLayer("PATH", call_endpoint="elmo")`
+- tf.data: `dataset.map(lambda text: elmo(text, signature="elmo", as_dict=True))`
+"""
+
+_TRAINABLE = {
+    "mix": "the weighted sum",
+    "all": "the weighted sum and the encoder",
+    "none": "nothing",
+}
+
+
+def model_card(config: ElmoConfig, parameters: int, trainable: str, source: str = "") -> str:
+    """The text of a model card.
+
+    Args:
+        config: sizes of the model.
+        parameters: their number, the weighted sum's included.
+        trainable: "mix", "all" or "none".
+        source: where the weights come from.
+
+    Returns:
+        Markdown.
+    """
+    lstm_rows = "\n".join(
+        f"| `lstm_outputs{layer}` | [batch, max_length, {config.layer_dim}] "
+        f"| [forward; backward] of layer {layer} |"
+        for layer in range(1, config.num_layers + 1)
+    )
+    return _CARD.format(
+        parameters=parameters,
+        projection_dim=config.projection_dim,
+        num_layers=config.num_layers,
+        units=config.units,
+        layer_dim=config.layer_dim,
+        trainable=_TRAINABLE[trainable],
+        source=source or "not stated",
+        lstm_rows=lstm_rows,
+    )

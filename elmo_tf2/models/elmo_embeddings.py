@@ -1,0 +1,247 @@
+"""ElmoEmbeddings: ELMo's vectors as a layer of a Keras model."""
+
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from elmo_tf2.arguments import check_choice, check_integer
+from elmo_tf2.characters import sentences_to_char_ids
+from elmo_tf2.config import ElmoConfig
+from elmo_tf2.data.tokenizers import split_at_spaces, token_lengths
+from elmo_tf2.layers import ScalarMix
+from elmo_tf2.models.bilm import BiLM
+from elmo_tf2.models.bilm_arrays import set_bilm_arrays
+from elmo_tf2.weights import ElmoWeights, read_model_folder
+
+
+@keras.saving.register_keras_serializable(package="elmo_tf2")
+class ElmoEmbeddings(keras.layers.Layer):
+    """Text in, contextual word vectors out: a biLM and the trainable weighted sum of its layers.
+
+    The biLM is frozen unless `encoder_trainable`; the few numbers of the weighted sum train with
+    the task. The output carries a mask of the real tokens to the layers after it.
+
+    Args:
+        config: an `ElmoConfig`, or the dictionary of an `options.json`. `from_folder` makes the
+            layer with a model folder's sizes and weights.
+        output: "mix" for weighted sums, "layers" for the biLM's `num_layers + 1` layers.
+        num_mixes: int > 0. Number of weighted sums, each with weights of its own.
+        encoder_trainable: bool. Whether the biLM trains too.
+        layer_norm: bool, of `ScalarMix`, as the following.
+        l2: float >= 0.
+        dropout: float in [0, 1).
+        initial_weights: floats, one a layer of the biLM, or None for zeros.
+        initial_gamma: float.
+        **kwargs: of `keras.layers.Layer`.
+
+    Call arguments:
+        inputs: one of
+            - string tensor, `(batch,)`: sentences, split at spaces;
+            - string tensor, `(batch, tokens)`: words, padded with "" (an empty string before the
+              last word is a word); a sentence a row must not come as `(batch, 1)`;
+            - ragged string tensor, `(batch, (tokens))`: words;
+            - int tensor, `(batch, tokens, chars)`: character ids of `elmo_tf2.characters`, zeros
+              where there is no word;
+            - a list of strings or of lists of strings.
+        training: bool. Whether dropout is on.
+
+    Returns:
+        float tensor, `(batch, tokens, 2 * projection_dim)`, 0 past a sentence's end; a list of
+        such tensors for several mixes or for layers.
+
+    Raises:
+        ValueError: if an argument is out of its range or the inputs are of no such kind.
+
+    Example:
+    >>> config = ElmoConfig(filters=((1, 8), (2, 8)), units=16, projection_dim=4)
+    >>> elmo = ElmoEmbeddings(config)
+    >>> elmo(["the cat is on the mat", "dogs are in the fog"]).shape
+    TensorShape([2, 6, 8])
+
+    Beside a task's own word embedding, INPUT = [E; ELMo]:
+
+    >>> words = keras.Input((None,), dtype="string")
+    >>> ids = keras.layers.StringLookup(vocabulary=["the", "cat"], mask_token="")(words)
+    >>> own = keras.layers.Embedding(4, 16, mask_zero=True)(ids)
+    >>> both = keras.layers.Concatenate()([own, elmo(words)])
+    >>> tags = keras.layers.Dense(5, activation="softmax")(both)
+    >>> keras.Model(words, tags)(tf.constant([["the", "cat"]])).shape
+    TensorShape([1, 2, 5])
+
+    Reference:
+     - [Peters et al., 2018](https://arxiv.org/abs/1802.05365)
+    """
+
+    def __init__(
+        self,
+        config: ElmoConfig | Mapping[str, Any],
+        output: str = "mix",
+        num_mixes: int = 1,
+        encoder_trainable: bool = False,
+        layer_norm: bool = False,
+        l2: float = 0.0,
+        dropout: float = 0.0,
+        initial_weights: Sequence[float] | None = None,
+        initial_gamma: float = 1.0,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.output_kind = check_choice("output", output, ("mix", "layers"))
+        check_integer("num_mixes", num_mixes)
+        self.encoder = BiLM(config, name="encoder", dtype=self.dtype_policy)
+        self.encoder.trainable = encoder_trainable
+        self.config = self.encoder.config
+        self.mixes = []
+        if output == "mix":
+            self.mixes = [
+                ScalarMix(
+                    self.config.num_layers + 1,
+                    layer_norm=layer_norm,
+                    l2=l2,
+                    dropout=dropout,
+                    initial_weights=initial_weights,
+                    initial_gamma=initial_gamma,
+                    name=f"mix_{index}",
+                    dtype=self.dtype_policy,
+                )
+                for index in range(num_mixes)
+            ]
+        self._arguments = {
+            "output": output,
+            "num_mixes": num_mixes,
+            "layer_norm": layer_norm,
+            "l2": l2,
+            "dropout": dropout,
+            "initial_weights": None if initial_weights is None else list(initial_weights),
+            "initial_gamma": initial_gamma,
+        }
+
+    @classmethod
+    def from_folder(cls, folder: str | os.PathLike[str], **kwargs: Any) -> "ElmoEmbeddings":
+        """Makes the layer with the sizes and weights of a model folder.
+
+        A mix that the folder holds (a converted TF1 Hub module's, say) gives the initial values,
+        unless `initial_weights` or `initial_gamma` does.
+
+        Args:
+            folder: `options.json` and `weights.hdf5`, as bilm-tf's or as `elmo-tf2 convert` makes.
+            **kwargs: arguments of the constructor.
+
+        Returns:
+            An `ElmoEmbeddings`.
+
+        Raises:
+            FileNotFoundError: if there is no such folder, or a file of it is missing.
+            ValueError: if the files are broken or do not agree.
+        """
+        return cls.from_weights(read_model_folder(folder), **kwargs)
+
+    @classmethod
+    def from_weights(cls, weights: ElmoWeights, **kwargs: Any) -> "ElmoEmbeddings":
+        """Makes the layer from weights that `elmo_tf2.weights` has read.
+
+        Args:
+            weights: the sizes and the arrays; its mix, if any, gives the initial values.
+            **kwargs: arguments of the constructor.
+
+        Returns:
+            An `ElmoEmbeddings`.
+        """
+        if weights.mix is not None:
+            mix = {"initial_weights": weights.mix.weights, "initial_gamma": weights.mix.gamma}
+            kwargs = {**mix, **kwargs}
+        layer = cls(weights.config, **kwargs)
+        layer.build()
+        set_bilm_arrays(layer.encoder, weights.arrays)
+        return layer
+
+    @property
+    def layer_weights(self) -> np.ndarray | list[np.ndarray]:
+        """The layers' shares of the weighted sum, which add up to 1; a list for several mixes."""
+        shares = [mix.layer_weights for mix in self.mixes]
+        return shares[0] if len(shares) == 1 else shares
+
+    def build(self, input_shape: Any = None) -> None:
+        self.encoder.build()
+        for mix in self.mixes:
+            mix.build()
+        self.built = True
+
+    def __call__(self, inputs: Any, *args: Any, **kwargs: Any) -> Any:
+        if isinstance(inputs, (list, tuple)):
+            inputs = _tensor_of_strings(inputs)
+        return super().__call__(inputs, *args, **kwargs)
+
+    def call(self, inputs: Any, training: bool | None = None) -> tf.Tensor | list[tf.Tensor]:
+        output = self.encoder(self._char_ids(inputs))
+        layers = output.layers()
+        if self.output_kind == "layers":
+            return layers
+        mixed = [mix(layers, mask=output.mask, training=training) for mix in self.mixes]
+        return mixed[0] if len(mixed) == 1 else mixed
+
+    def _char_ids(self, inputs: Any) -> tf.Tensor:
+        if inputs.dtype != tf.string:
+            return tf.convert_to_tensor(inputs)
+        tokens, lengths = _tokens(inputs)
+        return sentences_to_char_ids(tokens, lengths, self.config.max_characters)
+
+    def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
+        if isinstance(inputs, keras.KerasTensor):
+            return None  # the mask is made with the tensors that the model is called on
+        if inputs.dtype == tf.string:
+            tokens, lengths = _tokens(inputs)
+            mask = tf.sequence_mask(lengths, tf.shape(tokens)[1])
+        else:
+            mask = tf.reduce_any(tf.not_equal(inputs, 0), axis=-1)
+        return mask if self._num_outputs == 1 else [mask] * self._num_outputs
+
+    @property
+    def _num_outputs(self) -> int:
+        return len(self.mixes) or self.config.num_layers + 1
+
+    def compute_output_spec(self, inputs: Any, training: bool | None = None) -> Any:
+        tokens = inputs.shape[1] if len(inputs.shape) > 1 else None
+        shape = (inputs.shape[0], tokens, self.config.layer_dim)
+        outputs = [
+            keras.KerasTensor(shape, dtype=self.compute_dtype) for _ in range(self._num_outputs)
+        ]
+        return outputs[0] if len(outputs) == 1 else outputs
+
+    def get_config(self) -> dict[str, Any]:
+        return {
+            **super().get_config(),
+            "config": self.config.to_options(),
+            "encoder_trainable": self.encoder.trainable,
+            **self._arguments,
+        }
+
+
+def _tokens(inputs: tf.Tensor | tf.RaggedTensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """Padded words `(batch, tokens)` and the number of them, `(batch,)`."""
+    if isinstance(inputs, tf.RaggedTensor):
+        return inputs.to_tensor(""), tf.cast(inputs.row_lengths(), tf.int32)
+    if inputs.shape.rank == 1:
+        return split_at_spaces(inputs)
+    if inputs.shape.rank == 2:
+        return inputs, token_lengths(inputs)
+    raise ValueError(
+        "`inputs` must be strings of shape (batch,) or (batch, tokens). "
+        f"Received: shape {inputs.shape}."
+    )
+
+
+def _tensor_of_strings(inputs: Sequence[Any]) -> tf.Tensor | tf.RaggedTensor:
+    try:
+        if inputs and not isinstance(inputs[0], (str, bytes)):
+            return tf.ragged.constant(inputs, ragged_rank=1, dtype=tf.string)
+        return tf.constant(inputs, tf.string)
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            "`inputs` must be a tensor, a list of strings, or a list of lists of strings. "
+            f"Received: {error}"
+        ) from error

@@ -1,0 +1,252 @@
+"""ELMo as a SavedModel, for people who have neither this package nor Keras."""
+
+import os
+import tarfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from elmo_tf2.arguments import check_choice
+from elmo_tf2.characters import sentences_to_char_ids
+from elmo_tf2.data.tokenizers import split_at_spaces
+from elmo_tf2.files import check_free, completed
+from elmo_tf2.model_card import model_card
+from elmo_tf2.models import ElmoEmbeddings
+
+TRAINABLE = ("mix", "all", "none")
+
+_STRINGS = tf.TensorSpec([None], tf.string, name="strings")
+_TOKENS = tf.TensorSpec([None, None], tf.string, name="tokens")
+_LENGTHS = tf.TensorSpec([None], tf.int32, name="sequence_len")
+_BY_DICTIONARY = {"tokens": _TOKENS, "sequence_len": _LENGTHS}
+
+
+class ExportedElmo(tf.train.Checkpoint):
+    """The object that `hub.load` gives: TF Hub's Reusable SavedModel interface.
+
+    `__call__` also takes the arguments `signature` and `as_dict` of TF1's `hub.Module`. With
+    `as_dict` it returns all outputs of the signature; without, the sentence vectors `default`
+    `(batch, 2 * projection_dim)` or, of the signature "elmo", the word vectors `(batch, tokens,
+    2 * projection_dim)`.
+
+    `training` is taken, as the interface has it, and changes nothing: dropout is the consumer's.
+
+    A `tf.train.Checkpoint`, since a `tf.Module` would not keep the variables of Keras layers.
+
+    Args:
+        elmo: an `ElmoEmbeddings` with one mix, built and computing in float32.
+        trainable: "mix" for the weighted sum alone, "all" for the encoder too, or "none".
+
+    Attributes:
+        variables: all variables, a list.
+        trainable_variables: those that training may change, a list.
+        regularization_losses: functions without arguments, one for the mix's L2 if it has any.
+    """
+
+    def __init__(self, elmo: ElmoEmbeddings, trainable: str) -> None:
+        super().__init__()
+        (mix,) = elmo.mixes
+        trained = {"mix": mix.variables, "all": elmo.variables, "none": []}[trainable]
+        trained_ids = {id(variable) for variable in trained}
+        # Variables of its own, since a Keras variable's tf.Variable is always marked trainable,
+        # and in plain lists, since properties are lost on saving.
+        self.variables = [
+            tf.Variable(variable.value, trainable=id(variable) in trained_ids, name=variable.path)
+            for variable in elmo.variables
+        ]
+        self.trainable_variables = [variable for variable in self.variables if variable.trainable]
+        self.regularization_losses = []
+        if trained and mix.l2:
+            w = self.variables[[variable is mix.w for variable in elmo.variables].index(True)]
+            self.regularization_losses = [
+                tf.function(lambda: mix.l2 * tf.reduce_sum(tf.square(w)), input_signature=[])
+            ]
+        self._encode = _encoding(elmo, self.variables)
+        self._trace_call()
+
+    def _of_strings(self, strings: tf.Tensor) -> dict[str, tf.Tensor]:
+        return self._encode(*split_at_spaces(strings))
+
+    def _of_tokens(self, tokens: tf.Tensor, sequence_len: tf.Tensor) -> dict[str, tf.Tensor]:
+        max_length = tf.shape(tokens)[1]
+        fits = tf.reduce_all((sequence_len >= 0) & (sequence_len <= max_length))
+        check = tf.debugging.Assert(
+            fits, ["`sequence_len` must be in 0…max_length. Received:", sequence_len, max_length]
+        )
+        with tf.control_dependencies([check]):
+            return self._encode(tokens, tf.identity(sequence_len))
+
+    @tf.function(input_signature=[_STRINGS], autograph=False)
+    def default(self, strings: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Sentences to all outputs."""
+        return self._of_strings(strings)
+
+    @tf.function(input_signature=[_STRINGS], autograph=False)
+    def elmo(self, strings: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Sentences to the weighted sum alone."""
+        return _elmo_only(self._of_strings(strings))
+
+    @tf.function(input_signature=[_TOKENS, _LENGTHS], autograph=False)
+    def tokens(self, tokens: tf.Tensor, sequence_len: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Words to all outputs."""
+        return self._of_tokens(tokens, sequence_len)
+
+    @tf.function(input_signature=[_BY_DICTIONARY], autograph=False)
+    def embed_tokens(self, inputs: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        """As `tokens`, from one dictionary, for callers that pass one argument (TFSMLayer)."""
+        return self._of_tokens(inputs["tokens"], inputs["sequence_len"])
+
+    @tf.function(autograph=False)
+    def __call__(
+        self,
+        inputs: Any,
+        training: bool = False,
+        signature: str = "default",
+        as_dict: bool = False,
+    ) -> Any:
+        """Calls a signature as TF1's `hub.Module` did."""
+        if signature == "tokens":
+            outputs = self._of_tokens(inputs["tokens"], inputs["sequence_len"])
+        else:
+            outputs = self._of_strings(inputs)
+        if signature == "elmo":
+            outputs = _elmo_only(outputs)
+        if as_dict:
+            return outputs
+        return outputs["elmo" if signature == "elmo" else "default"]
+
+    def _trace_call(self) -> None:
+        """A SavedModel holds only what was traced: every combination of Python arguments."""
+        for signature, inputs in (
+            ("default", _STRINGS),
+            ("elmo", _STRINGS),
+            ("tokens", _BY_DICTIONARY),
+        ):
+            for training in (False, True):
+                for as_dict in (False, True):
+                    self.__call__.get_concrete_function(
+                        inputs, training=training, signature=signature, as_dict=as_dict
+                    )
+
+
+def _encoding(elmo: ElmoEmbeddings, variables: list[tf.Variable]) -> Callable[..., Any]:
+    """The one graph that all others call: padded words and their numbers to all outputs.
+
+    A function and not a method, so that the Keras layer is no part of the saved object.
+    """
+
+    @tf.function(input_signature=[_TOKENS, _LENGTHS], autograph=False)
+    def encode(tokens: tf.Tensor, sequence_len: tf.Tensor) -> dict[str, tf.Tensor]:
+        char_ids = sentences_to_char_ids(tokens, sequence_len, elmo.config.max_characters)
+        values = list(zip(elmo.variables, variables, strict=True))
+        with keras.StatelessScope(state_mapping=values):
+            encoded = elmo.encoder(char_ids)
+            layers = encoded.layers()
+            mixed = elmo.mixes[0](layers, mask=encoded.mask, training=False)
+        num_words = tf.cast(tf.maximum(sequence_len, 1), mixed.dtype)[:, tf.newaxis]
+        return {
+            "word_emb": encoded.word_vectors,
+            **{f"lstm_outputs{index}": layers[index] for index in range(1, len(layers))},
+            "elmo": mixed,
+            "default": tf.reduce_sum(mixed, axis=1) / num_words,
+            "sequence_len": sequence_len,
+        }
+
+    return encode
+
+
+def _elmo_only(outputs: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+    return {name: outputs[name] for name in ("elmo", "sequence_len")}
+
+
+def export_saved_model(
+    elmo: ElmoEmbeddings,
+    path: str | os.PathLike[str],
+    trainable: str = "mix",
+    tar: bool = False,
+    overwrite: bool = False,
+    source: str = "",
+) -> Path:
+    """Writes a SavedModel that `hub.load` takes, without need of this package.
+
+    Signatures `default`, `elmo`, `tokens` and `serving_default`, outputs and the callable object
+    are told in the model card that is written with it, `model_card.md`.
+
+    Args:
+        elmo: the layer to export, with one mix. It stays as it is; the export is in float32.
+        path: the folder to make.
+        trainable: what a consumer's training may change: "mix" (the weighted sum), "all" (the
+            encoder too) or "none".
+        tar: whether to write `path` + ".tar.gz" too, as TF Hub lays an archive out.
+        overwrite: whether an existing folder or archive may be replaced.
+        source: where the weights come from, for the model card.
+
+    Returns:
+        The folder's path.
+
+    Raises:
+        FileExistsError: if there is something at `path` and `overwrite` is False.
+        ValueError: if `trainable` is no such word, or the layer has not exactly one mix.
+
+    Example:
+    >>> config = ElmoConfig(filters=((1, 8), (2, 8)), units=16, projection_dim=4)
+    >>> folder = export_saved_model(ElmoEmbeddings(config), tempfile.mkdtemp())
+    >>> tf.saved_model.load(str(folder))(["the cat"]).shape
+    TensorShape([1, 8])
+
+    Reference:
+     - [Reusable SavedModels](https://www.tensorflow.org/hub/reusable_saved_models)
+    """
+    check_choice("trainable", trainable, TRAINABLE)
+    if len(elmo.mixes) != 1:
+        raise ValueError(
+            "`elmo` must have one mix to be exported. Received a layer with "
+            f"output={elmo.output_kind!r} and {len(elmo.mixes)} mixes."
+        )
+    path = Path(path)
+    archive = path.with_name(path.name + ".tar.gz")
+    for target in (path, archive) if tar else (path,):
+        check_free(target, overwrite)
+    exported = ExportedElmo(_in_float32(elmo), trainable)
+    signatures = {
+        "default": exported.default,
+        "elmo": exported.elmo,
+        "tokens": exported.tokens,
+        "serving_default": exported.default,
+    }
+    with completed(path, overwrite) as unfinished:
+        tf.saved_model.save(exported, str(unfinished), signatures=signatures)
+        card = model_card(elmo.config, elmo.count_params(), trainable, source)
+        (unfinished / "model_card.md").write_text(card, encoding="utf-8")
+    if tar:
+        with completed(archive, overwrite) as unfinished:
+            _write_archive(path, unfinished)
+    return path
+
+
+def _in_float32(elmo: ElmoEmbeddings) -> ElmoEmbeddings:
+    """The layer itself, or its copy in float32 if it computes in another type."""
+    if not elmo.built:
+        elmo.build()
+    if elmo.dtype_policy.name == "float32":
+        return elmo
+    copy = ElmoEmbeddings.from_config({**elmo.get_config(), "dtype": "float32"})
+    copy.build()
+    copy.set_weights([weight.astype("float32") for weight in elmo.get_weights()])
+    return copy
+
+
+def _write_archive(folder: Path, archive: Path) -> None:
+    """A .tar.gz with the folder's content at its root, without the maker's name."""
+
+    def anonymous(member: tarfile.TarInfo) -> tarfile.TarInfo:
+        member.uid = member.gid = 0
+        member.uname = member.gname = ""
+        return member
+
+    with tarfile.open(archive, "w:gz") as tar:
+        for entry in sorted(folder.iterdir()):
+            tar.add(entry, arcname=entry.name, filter=anonymous)

@@ -1,0 +1,45 @@
+"""Weights of ELMo models in every published form, read and written.
+
+Any form becomes one `ElmoWeights`, whose arrays have the names of bilm-tf's weight files.
+"""
+
+from elmo_tf2.weights.elmo_weights import (
+    ElmoWeights,
+    Mix,
+    Softmax,
+    check_shapes,
+    expected_shapes,
+)
+from elmo_tf2.weights.model_folder import read_bilm_hdf5, read_model_folder, write_model_folder
+from elmo_tf2.weights.read import KINDS, Kind, detect, read_weights
+from elmo_tf2.weights.tf1_checkpoint import read_tf1_checkpoint, write_tf1_checkpoint
+from elmo_tf2.weights.tf1_hub import read_tf1_hub
+from elmo_tf2.weights.vocabulary_embeddings import (
+    VocabularyEmbeddings,
+    read_vocabulary_embeddings,
+    write_vocabulary_embeddings,
+)
+from elmo_tf2.weights.vocabulary_file import read_vocabulary, write_vocabulary
+
+__all__ = [
+    "KINDS",
+    "ElmoWeights",
+    "Kind",
+    "Mix",
+    "Softmax",
+    "VocabularyEmbeddings",
+    "check_shapes",
+    "detect",
+    "expected_shapes",
+    "read_bilm_hdf5",
+    "read_model_folder",
+    "read_tf1_checkpoint",
+    "read_tf1_hub",
+    "read_vocabulary",
+    "read_vocabulary_embeddings",
+    "read_weights",
+    "write_model_folder",
+    "write_tf1_checkpoint",
+    "write_vocabulary",
+    "write_vocabulary_embeddings",
+]

@@ -1,0 +1,110 @@
+"""The variables of a TensorFlow checkpoint, read without any graph."""
+
+import glob
+import math
+import os
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+import numpy as np
+import tensorflow as tf
+
+from elmo_tf2.weights.elmo_weights import as_finite_float32
+from elmo_tf2.weights.files import StrPath, check_file
+
+_OBJECT_GRAPH = "_CHECKPOINTABLE_OBJECT_GRAPH"
+# what TensorFlow's reader raises on a damaged file
+_DAMAGE = (tf.errors.OpError, RuntimeError, ValueError, LookupError)
+
+
+class CheckpointVariables(NamedTuple):
+    """An open checkpoint.
+
+    Attributes:
+        prefix: its path, without `.index`.
+        shapes: the shape of every variable by its name.
+        types: the type of every variable by its name.
+        reader: TensorFlow's reader of it.
+    """
+
+    prefix: str
+    shapes: dict[str, tuple[int, ...]]
+    types: dict[str, tf.DType]
+    reader: Any
+
+    @property
+    def is_of_objects(self) -> bool:
+        """Whether `tf.train.Checkpoint` or `tf.saved_model.save` of TensorFlow 2 wrote it."""
+        return _OBJECT_GRAPH in self.shapes
+
+    def check_stored(self, names: Iterable[str]) -> None:
+        """Checks that these variables are float arrays no larger than the checkpoint's data.
+
+        Args:
+            names: the variables that will be read.
+
+        Raises:
+            ValueError: if not.
+        """
+        claimed = 0
+        for name in names:
+            if not self.types[name].is_floating:
+                raise ValueError(
+                    f"{self.prefix}: `{name}` must be a float array. "
+                    f"Found: type {self.types[name].name}."
+                )
+            claimed += math.prod(self.shapes[name]) * self.types[name].size
+        files = glob.glob(glob.escape(self.prefix) + ".data-?????-of-?????")
+        stored = sum(os.path.getsize(file) for file in files)
+        if claimed > stored:
+            raise ValueError(
+                f"{self.prefix}: the checkpoint is cut short or damaged: its weights take "
+                f"{claimed} bytes, its data files have {stored}. Copy or download it again."
+            )
+
+    def read(self, name: str) -> np.ndarray:
+        """Reads a variable that `check_stored` let pass.
+
+        Args:
+            name: the variable.
+
+        Returns:
+            float32 array.
+
+        Raises:
+            ValueError: if it is damaged, or a value is NaN or infinite.
+        """
+        try:
+            values = self.reader.get_tensor(name)
+        except _DAMAGE as error:
+            raise ValueError(f"{self.prefix}: `{name}` can't be read: {error}.") from error
+        return as_finite_float32(values, self.prefix, name)
+
+
+def open_checkpoint(prefix: StrPath) -> CheckpointVariables:
+    """Opens a checkpoint.
+
+    Args:
+        prefix: its path, without `.index`.
+
+    Returns:
+        Its variables, none of them read yet.
+
+    Raises:
+        FileNotFoundError: if there is no such checkpoint.
+        ValueError: if it is damaged.
+    """
+    prefix = os.fspath(prefix)
+    check_file(f"{prefix}.index", "checkpoint index")
+    try:
+        reader = tf.train.load_checkpoint(prefix)
+        shapes = reader.get_variable_to_shape_map()
+        types = reader.get_variable_to_dtype_map()
+    except _DAMAGE as error:
+        raise ValueError(
+            f"{prefix} can't be read as a TensorFlow checkpoint: {error}. It is none, or was cut "
+            "short or damaged, or its data file is missing."
+        ) from error
+    return CheckpointVariables(
+        prefix, {name: tuple(shape) for name, shape in shapes.items()}, types, reader
+    )

@@ -1,0 +1,163 @@
+"""HDF5 files of plain float arrays, read with care: nothing else in such a file is touched."""
+
+import math
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+import h5py
+import numpy as np
+
+from elmo_tf2.weights.elmo_weights import as_finite_float32
+from elmo_tf2.weights.files import StrPath, check_file
+
+# Trained weights hardly compress; what claims to be so much smaller in the file is no weight.
+_MAX_COMPRESSION = 64
+
+
+@contextmanager
+def open_hdf5(path: StrPath, what: str = "weight file") -> Iterator[dict[str, h5py.Dataset]]:
+    """Opens a file that holds plain float arrays and nothing else.
+
+    Args:
+        path: the file.
+        what: what to call it in messages.
+
+    Yields:
+        Every dataset by its name, none of them read yet.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        ValueError: if it is a folder, no HDF5 file or a damaged one, or has links, or datasets
+            that are not float arrays of its own.
+    """
+    path = str(check_file(path, what))
+    with _damage_explained(path):
+        file = h5py.File(path, "r")
+    with file:
+        yield _datasets(file, path)
+
+
+@contextmanager
+def _damage_explained(path: StrPath) -> Iterator[None]:
+    """Makes one clear error of what h5py raises on a damaged file, which can be almost any."""
+    try:
+        yield
+    except (OSError, RuntimeError, LookupError, TypeError, ValueError, AttributeError) as error:
+        raise ValueError(
+            f"{path} can't be read as an HDF5 file: {error}. It is none, or was cut short or "
+            "damaged; copy or download it again."
+        ) from error
+
+
+def _datasets(file: h5py.File, path: str) -> dict[str, h5py.Dataset]:
+    datasets = {}
+    with _damage_explained(path):
+        root = file["/"]
+    seen, todo = {root}, [("", root)]
+    while todo:
+        prefix, group = todo.pop()
+        with _damage_explained(path):
+            members = {prefix + name: _member(group, name) for name in group}
+        for key, member in members.items():
+            if not isinstance(member, h5py.Group):
+                with _damage_explained(path):
+                    fault = _fault(member)
+                if fault:
+                    raise ValueError(
+                        f"{path}: `{key}` must be a plain float array. Found: {fault}."
+                    )
+                datasets[key] = member
+            elif member in seen:
+                raise ValueError(f"{path}: the group `{key}` has two names in the file.")
+            else:
+                seen.add(member)
+                todo.append((f"{key}/", member))
+    return datasets
+
+
+def _member(group: h5py.Group, name: str) -> h5py.HLObject | None:
+    """What is in the group under this name; None for a link, which may lead to other files."""
+    is_own = isinstance(group.get(name, getlink=True), h5py.HardLink)
+    return group[name] if is_own else None
+
+
+def _fault(member: h5py.HLObject | None) -> str | None:
+    """What keeps it from being a plain float array, if anything does."""
+    if member is None:
+        return "a link"
+    if not isinstance(member, h5py.Dataset):
+        return "a named type"
+    if member.is_virtual or member.external:
+        return "values of another file"
+    if member.dtype.kind != "f":
+        return f"type {member.dtype}"
+    return "no shape" if member.shape is None else None
+
+
+def root_names(path: StrPath) -> set[str]:
+    """The names at the top of an HDF5 file, of whatever they are.
+
+    Args:
+        path: the file.
+
+    Returns:
+        The names.
+
+    Raises:
+        ValueError: if the file is no HDF5 file or a damaged one.
+    """
+    with _damage_explained(path), h5py.File(path, "r") as file:
+        return set(file)
+
+
+def check_stored(dataset: h5py.Dataset, path: StrPath) -> None:
+    """Checks that a dataset whose size nothing else tells really is in the file.
+
+    Args:
+        dataset: the dataset.
+        path: the file, for messages.
+
+    Raises:
+        ValueError: if it claims far more bytes than the file has of it.
+    """
+    with _damage_explained(path):
+        stored = dataset.id.get_storage_size()
+    claimed = math.prod(dataset.shape) * dataset.dtype.itemsize
+    if claimed > _MAX_COMPRESSION * stored:
+        raise ValueError(
+            f"{path}: `{dataset.name[1:]}` claims the shape {dataset.shape}, {claimed} bytes, but "
+            f"the file has {stored} bytes of it."
+        )
+
+
+def read_dataset(dataset: h5py.Dataset, path: StrPath) -> np.ndarray:
+    """Reads a dataset whose shape was checked before.
+
+    Args:
+        dataset: the dataset.
+        path: the file, for messages.
+
+    Returns:
+        float32 array.
+
+    Raises:
+        ValueError: if it was never written or is damaged, or a value is NaN or infinite.
+    """
+    with _damage_explained(path):
+        stored = dataset.id.get_storage_size()
+        values = dataset[()]
+    if not stored:
+        raise ValueError(f"{path}: `{dataset.name[1:]}` was never written; the file is unfinished.")
+    return as_finite_float32(values, str(path), dataset.name[1:])
+
+
+def write_hdf5(path: StrPath, arrays: Mapping[str, np.ndarray]) -> None:
+    """Writes float32 datasets.
+
+    Args:
+        path: the file.
+        arrays: by dataset name.
+    """
+    with h5py.File(path, "w") as file:
+        for name, array in arrays.items():
+            file.create_dataset(name, data=array, dtype=np.float32)

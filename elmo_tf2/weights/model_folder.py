@@ -1,0 +1,248 @@
+"""Model folders: `options.json`, `weights.hdf5` and, as the case may be, two files more.
+
+- `options.json`: the sizes, as bilm-tf and AllenNLP read them.
+- `weights.hdf5`: the encoder, as bilm-tf and AllenNLP read it; and the mix of the layers, which
+  they pass over, under the names of the published TF1 Hub module.
+- `vocab.txt`, optional: one word a line.
+- `softmax.hdf5`, optional: a language model's output layer. It is apart from the rest, for it may
+  be the largest by far, and an embedding does not need it.
+
+Reference:
+ - `dump_weights` of [bilm-tf](https://github.com/allenai/bilm-tf)
+"""
+
+import json
+import shutil
+from pathlib import Path
+
+import h5py
+import numpy as np
+
+from elmo_tf2.config import ElmoConfig
+from elmo_tf2.weights.elmo_weights import (
+    MIX_GAMMA,
+    MIX_WEIGHTS,
+    SOFTMAX_BIAS,
+    SOFTMAX_KERNEL,
+    ElmoWeights,
+    Mix,
+    Softmax,
+    check_mix_shapes,
+    check_shapes,
+    check_softmax_shapes,
+)
+from elmo_tf2.weights.files import StrPath, check_file, unused_name_beside, visible_files
+from elmo_tf2.weights.hdf5 import check_stored, open_hdf5, read_dataset, write_hdf5
+from elmo_tf2.weights.variable_names import single_layer_name
+from elmo_tf2.weights.vocabulary_file import read_vocabulary, write_vocabulary
+
+OPTIONS_FILE = "options.json"
+WEIGHTS_FILE = "weights.hdf5"
+VOCABULARY_FILE = "vocab.txt"
+SOFTMAX_FILE = "softmax.hdf5"
+
+
+def read_model_folder(
+    folder: StrPath,
+    options_file: StrPath | None = None,
+    vocab_file: StrPath | None = None,
+    read_softmax: bool = True,
+) -> ElmoWeights:
+    """Reads a model folder.
+
+    The options and the weights may have other names, such as those of the published files
+    (`elmo_2x4096_512_2048cnn_2xhighway_options.json` and `…_weights.hdf5`), if there is one of
+    each.
+
+    Args:
+        folder: the folder.
+        options_file: JSON file with the sizes. None: the one in the folder.
+        vocab_file: text file with the words. None: `vocab.txt` in the folder, if there.
+        read_softmax: whether to read the language model's output layer, if there is one.
+
+    Returns:
+        The weights.
+
+    Raises:
+        FileNotFoundError: if the folder or one of its files is missing.
+        ValueError: if several files may be meant, or a file is damaged or does not fit the others.
+    """
+    if vocab_file is None and Path(folder, VOCABULARY_FILE).exists():
+        vocab_file = Path(folder, VOCABULARY_FILE)
+    softmax_file = Path(folder, SOFTMAX_FILE)
+    return read_bilm_hdf5(
+        options_file or find_one(folder, OPTIONS_FILE, "*options*.json"),
+        find_one(folder, WEIGHTS_FILE, "*weights*.hdf5"),
+        vocab_file,
+        softmax_file if read_softmax and softmax_file.exists() else None,
+    )
+
+
+def read_bilm_hdf5(
+    options_file: StrPath,
+    weights_file: StrPath,
+    vocab_file: StrPath | None = None,
+    softmax_file: StrPath | None = None,
+) -> ElmoWeights:
+    """Reads bilm-tf's options and weights, whatever the files' names.
+
+    Args:
+        options_file: JSON file with the sizes.
+        weights_file: HDF5 file with the weights.
+        vocab_file: text file with the words, if wanted.
+        softmax_file: HDF5 file with a language model's output layer, if wanted.
+
+    Returns:
+        The weights.
+
+    Raises:
+        FileNotFoundError: if a file is missing.
+        ValueError: if a file is damaged or does not fit the others.
+    """
+    config = ElmoConfig.from_file(check_file(options_file, "options file"))
+    vocabulary = None if vocab_file is None else read_vocabulary(vocab_file)
+    with open_hdf5(weights_file) as found:
+        datasets = _under_usual_names(found)
+        mix_datasets = {
+            name: datasets.pop(name) for name in (MIX_WEIGHTS, MIX_GAMMA) if name in datasets
+        }
+        shapes = {name: dataset.shape for name, dataset in datasets.items()}
+        check_shapes(config, shapes, str(weights_file), options=str(options_file))
+        arrays = {name: read_dataset(dataset, weights_file) for name, dataset in datasets.items()}
+        mix = _read_mix(config, mix_datasets, weights_file)
+    return ElmoWeights(
+        config=config,
+        arrays=arrays,
+        mix=mix,
+        softmax=None if softmax_file is None else _read_softmax(config, vocabulary, softmax_file),
+        vocabulary=vocabulary,
+        source=str(weights_file),
+    )
+
+
+def _under_usual_names(datasets: dict[str, h5py.Dataset]) -> dict[str, h5py.Dataset]:
+    renamed = {}
+    for name, dataset in datasets.items():
+        usual_name = single_layer_name(name)
+        if usual_name is None or usual_name in datasets:
+            usual_name = name
+        renamed[usual_name] = dataset
+    return renamed
+
+
+def _read_mix(config: ElmoConfig, datasets: dict[str, h5py.Dataset], path: StrPath) -> Mix | None:
+    if not datasets:
+        return None
+    found = {name: dataset.shape for name, dataset in datasets.items()}
+    check_mix_shapes(config, found, str(path))
+    weights, gamma = (read_dataset(datasets[name], path) for name in (MIX_WEIGHTS, MIX_GAMMA))
+    return Mix(tuple(weights.tolist()), float(gamma))
+
+
+def _read_softmax(config: ElmoConfig, vocabulary: tuple[str, ...] | None, path: StrPath) -> Softmax:
+    with open_hdf5(path, "softmax file") as datasets:
+        found = {name: dataset.shape for name, dataset in datasets.items()}
+        check_softmax_shapes(config, found, vocabulary, str(path))
+        kernel, bias = datasets[SOFTMAX_KERNEL], datasets[SOFTMAX_BIAS]
+        check_stored(kernel, path)
+        return Softmax(read_dataset(kernel, path), read_dataset(bias, path))
+
+
+def find_one(folder: StrPath, name: str, pattern: str) -> Path:
+    """Finds a file by its usual name, or else the only one whose name is like it.
+
+    Args:
+        folder: where to look.
+        name: the usual name.
+        pattern: of other names, as in `Path.glob`.
+
+    Returns:
+        The file's path.
+
+    Raises:
+        FileNotFoundError: if there is no such file or folder.
+        ValueError: if several could be meant.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise FileNotFoundError(f"There is no folder {str(folder)!r}.")
+    if (folder / name).exists():
+        return folder / name
+    candidates = visible_files(folder, pattern)
+    if not candidates:
+        raise FileNotFoundError(f"{folder} has no {name} and no other file like {pattern}.")
+    if len(candidates) > 1:
+        raise ValueError(
+            f"{folder} has no {name}, and several files that may be meant: "
+            f"{', '.join(candidate.name for candidate in candidates)}. Name the one."
+        )
+    return candidates[0]
+
+
+def write_model_folder(weights: ElmoWeights, folder: StrPath, overwrite: bool = False) -> None:
+    """Writes a model folder; it is complete or not there.
+
+    Args:
+        weights: the weights.
+        folder: the folder.
+        overwrite: whether it may take the place of another model folder.
+
+    Raises:
+        ValueError: if there is something in the place that must not be replaced.
+    """
+    folder = Path(folder).resolve()
+    _check_replaceable(folder, overwrite)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = unused_name_beside(folder)
+    try:
+        unfinished.mkdir()
+        _write_files(weights, unfinished)
+        _put_in_place(unfinished, folder)
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
+
+
+def _check_replaceable(folder: Path, overwrite: bool) -> None:
+    if not folder.exists():
+        return
+    if not folder.is_dir():
+        raise ValueError(f"{folder} is a file. Expected: a folder to write to.")
+    found = {path.name for path in folder.iterdir()}
+    if found and not overwrite:
+        raise ValueError(f"{folder} is not empty. Choose another folder, or overwrite it.")
+    strangers = found - {OPTIONS_FILE, WEIGHTS_FILE, VOCABULARY_FILE, SOFTMAX_FILE}
+    if strangers:
+        raise ValueError(
+            f"{folder} can't be overwritten, for it would lose files that are no part of a model "
+            f"folder: {', '.join(sorted(strangers))}. Move them, or choose another folder."
+        )
+
+
+def _write_files(weights: ElmoWeights, folder: Path) -> None:
+    options = json.dumps(weights.config.to_options(), indent=2)
+    (folder / OPTIONS_FILE).write_text(options + "\n", encoding="utf-8")
+    arrays = dict(weights.arrays)
+    if weights.mix is not None:
+        arrays[MIX_WEIGHTS] = np.asarray(weights.mix.weights, np.float32)
+        arrays[MIX_GAMMA] = np.asarray(weights.mix.gamma, np.float32)
+    write_hdf5(folder / WEIGHTS_FILE, arrays)
+    if weights.vocabulary is not None:
+        write_vocabulary(folder / VOCABULARY_FILE, weights.vocabulary)
+    if weights.softmax is not None:
+        kernel, bias = weights.softmax
+        write_hdf5(folder / SOFTMAX_FILE, {SOFTMAX_KERNEL: kernel, SOFTMAX_BIAS: bias})
+
+
+def _put_in_place(unfinished: Path, folder: Path) -> None:
+    """Renames a complete folder, putting back what was there before if that fails."""
+    if not folder.exists():
+        unfinished.rename(folder)
+        return
+    old = unused_name_beside(folder)
+    folder.rename(old)
+    try:
+        unfinished.rename(folder)
+    except BaseException:
+        old.rename(folder)
+        raise
+    shutil.rmtree(old)

@@ -1,0 +1,183 @@
+"""Weights from any published form: find out which it is, and read it."""
+
+import dataclasses
+import re
+from pathlib import Path
+from typing import Literal, get_args
+
+import h5py
+
+from elmo_tf2.weights.checkpoint_variables import open_checkpoint
+from elmo_tf2.weights.elmo_weights import ElmoWeights
+from elmo_tf2.weights.files import StrPath, visible_files
+from elmo_tf2.weights.hdf5 import root_names
+from elmo_tf2.weights.model_folder import (
+    OPTIONS_FILE,
+    SOFTMAX_FILE,
+    WEIGHTS_FILE,
+    find_one,
+    read_bilm_hdf5,
+    read_model_folder,
+)
+from elmo_tf2.weights.tf1_checkpoint import checkpoint_prefix, read_tf1_checkpoint
+from elmo_tf2.weights.tf1_hub import read_tf1_hub
+from elmo_tf2.weights.vocabulary_file import read_vocabulary
+
+Kind = Literal[
+    "model folder",
+    "bilm hdf5",
+    "vocabulary embeddings",
+    "tf1 checkpoint",
+    "tf1 hub module",
+    "saved model",
+]
+KINDS: tuple[Kind, ...] = get_args(Kind)
+
+_ARCHIVES = {b"\x1f\x8b": "gzip", b"PK": "zip", b"BZ": "bzip2", b"\xfd7": "xz"}
+_MAX_NAMES = 10
+
+
+def detect(path: StrPath) -> Kind:
+    """Finds out what is at a path.
+
+    Args:
+        path: a file or folder, or the prefix of a checkpoint.
+
+    Returns:
+        One of `KINDS`; "saved model" is one of TensorFlow 2.
+
+    Raises:
+        FileNotFoundError: if there is nothing.
+        ValueError: if it is none of these, or could be two of them.
+
+    Example:
+    >>> detect("elmo_2x4096_512_2048cnn_2xhighway_weights.hdf5")
+    'bilm hdf5'
+    """
+    if re.match(r"[A-Za-z][A-Za-z0-9+.-]+:/", str(path)):
+        raise ValueError(f"{path} is an address. Download it, and give the folder or file.")
+    path = Path(path)
+    if path.is_dir():
+        return _detect_folder(path)
+    if Path(f"{checkpoint_prefix(path)}.index").is_file():
+        return "tf1 checkpoint"
+    if not path.exists():
+        raise FileNotFoundError(f"There is no file, folder or checkpoint {str(path)!r}.")
+    if h5py.is_hdf5(path):
+        return _detect_hdf5(path)
+    with open(path, "rb") as file:
+        archive = _ARCHIVES.get(file.read(2))
+    if path.suffix == ".keras":
+        raise ValueError(f"{path} is a Keras model. Load it with keras.saving.load_model.")
+    if archive:
+        raise ValueError(f"{path} is packed ({archive}). Unpack it, and give the folder or file.")
+    raise ValueError(
+        f"{path} holds no weights that can be read. Expected: an HDF5 file, a checkpoint of "
+        "bilm-tf, or a model folder or TF1 Hub module."
+    )
+
+
+def _detect_folder(folder: Path) -> Kind:
+    if visible_files(folder, "saved_model.pb*"):
+        if (folder / "tfhub_module.pb").exists():
+            return "tf1 hub module"
+        variables = folder / "variables" / "variables"
+        has_variables = Path(f"{variables}.index").exists()
+        is_of_tf2 = not has_variables or open_checkpoint(variables).is_of_objects
+        return "saved model" if is_of_tf2 else "tf1 hub module"
+    weight_files = visible_files(folder, "*weights*.hdf5")
+    checkpoints = visible_files(folder, "checkpoint") + visible_files(folder, "*.index")
+    if weight_files and checkpoints:
+        raise ValueError(
+            f"{folder} is a model folder and has checkpoints, too: "
+            f"{', '.join(path.name for path in (*weight_files, *checkpoints))}. "
+            "Name the weight file or the checkpoint that is meant."
+        )
+    if weight_files:
+        return "model folder"
+    if checkpoints:
+        return "tf1 checkpoint"
+    names = sorted(path.name for path in folder.iterdir())
+    found = ", ".join(names[:_MAX_NAMES]) + (", …" if len(names) > _MAX_NAMES else "")
+    raise ValueError(
+        f"{folder} holds no weights that can be read. Expected: {OPTIONS_FILE} and {WEIGHTS_FILE}, "
+        "a checkpoint of bilm-tf, or a TF1 Hub module with saved_model.pb. "
+        f"Found: {found or 'nothing'}."
+    )
+
+
+def _detect_hdf5(path: Path) -> Kind:
+    names = root_names(path)
+    if any(re.match("char_embed$|CNN|RNN", name) for name in names):
+        return "bilm hdf5"
+    if "embedding" in names:
+        return "vocabulary embeddings"
+    if "softmax" in names:
+        hint = f"It is the {SOFTMAX_FILE} of a model folder: give the folder."
+    elif any(name.isdecimal() for name in names):
+        hint = "It seems to hold the embeddings of sentences, which a model computed."
+    else:
+        hint = f"Found: {', '.join(sorted(names)[:_MAX_NAMES]) or 'nothing'}."
+    raise ValueError(f"{path} is an HDF5 file, but not of bilm-tf's weights. {hint}")
+
+
+def read_weights(
+    path: StrPath,
+    options: StrPath | None = None,
+    vocab: StrPath | None = None,
+    read_softmax: bool = True,
+) -> ElmoWeights:
+    """Reads the weights of an ELMo model in any published form.
+
+    Args:
+        path: a model folder; a weight file of bilm-tf or AllenNLP; a training checkpoint of
+            bilm-tf or its folder; or the folder of a TF1 Hub module.
+        options: JSON file with the sizes, if it is not the only one beside the weights.
+        vocab: text file with the words, if it is not `vocab.txt` in the folder.
+        read_softmax: whether to read a language model's output layer, if there is one. To embed
+            text it is not needed, and it may be larger than the rest.
+
+    Returns:
+        The weights.
+
+    Raises:
+        FileNotFoundError: if a file is missing.
+        ValueError: if it holds no weights, or a file is damaged or does not fit the others.
+
+    Example:
+    >>> read_weights("elmo_2x4096_512_2048cnn_2xhighway_weights.hdf5").config.units
+    4096
+    """
+    kind = detect(path)
+    if kind == "model folder":
+        return read_model_folder(path, options, vocab, read_softmax)
+    if kind == "bilm hdf5":
+        return read_bilm_hdf5(options or _options_beside(Path(path)), path, vocab)
+    if kind == "tf1 checkpoint":
+        return read_tf1_checkpoint(path, options, vocab, read_softmax)
+    if kind == "tf1 hub module":
+        if options is not None:
+            raise ValueError(
+                f"{path} is a TF1 Hub module, whose sizes its own variables tell. "
+                f"Received: options={str(options)!r}."
+            )
+        weights = read_tf1_hub(path)
+        if vocab is None:
+            return weights
+        return dataclasses.replace(weights, vocabulary=read_vocabulary(vocab))
+    if kind == "vocabulary embeddings":
+        raise ValueError(
+            f"{path} holds word vectors of a vocabulary, not a model's weights. Give the model "
+            "they were computed with."
+        )
+    raise ValueError(
+        f"{path} is a SavedModel of TensorFlow 2, from which weights are not read. Give the model "
+        "folder it was exported from."
+    )
+
+
+def _options_beside(weights_file: Path) -> Path:
+    namesake = weights_file.with_name(f"{weights_file.stem.replace('weights', 'options')}.json")
+    if namesake.exists():
+        return namesake
+    return find_one(weights_file.parent, OPTIONS_FILE, "*options*.json")

@@ -1,0 +1,226 @@
+"""bilm-tf's training checkpoints, of TensorFlow 1.
+
+Variables `lm/…`, the language model's output layer among them; an optimizer's state is passed
+over. The sizes are in `options.json` beside them, the words perhaps in `vocab.txt`.
+
+Reference:
+ - `train` and `dump_weights` of [bilm-tf](https://github.com/allenai/bilm-tf)
+"""
+
+import json
+import ntpath
+import re
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+
+from elmo_tf2.characters import NUM_CHARACTERS
+from elmo_tf2.config import ElmoConfig
+from elmo_tf2.weights.checkpoint_variables import CheckpointVariables, open_checkpoint
+from elmo_tf2.weights.elmo_weights import (
+    SOFTMAX_BIAS,
+    SOFTMAX_KERNEL,
+    ElmoWeights,
+    Softmax,
+    check_shapes,
+    check_softmax_shapes,
+)
+from elmo_tf2.weights.files import StrPath, check_file, replacing_file, visible_files
+from elmo_tf2.weights.model_folder import OPTIONS_FILE, VOCABULARY_FILE
+from elmo_tf2.weights.variable_names import by_dataset_name, training_variable
+from elmo_tf2.weights.vocabulary_file import read_vocabulary, write_vocabulary
+
+_STATE_FILE = "checkpoint"
+_TRAINING_SCALAR = re.compile(r"(?:^|/)(?:global_step|train_perplexity|beta\d_power)$")
+
+
+def read_tf1_checkpoint(
+    path: StrPath,
+    options_file: StrPath | None = None,
+    vocab_file: StrPath | None = None,
+    read_softmax: bool = True,
+) -> ElmoWeights:
+    """Reads a training checkpoint.
+
+    Args:
+        path: the checkpoint's prefix (`…/model.ckpt-400`), or the folder it is in: then the
+            latest one.
+        options_file: JSON file with the sizes. None: `options.json` beside the checkpoint.
+        vocab_file: text file with the words. None: `vocab.txt` beside it, if there.
+        read_softmax: whether to read the language model's output layer.
+
+    Returns:
+        The weights.
+
+    Raises:
+        FileNotFoundError: if a file is missing.
+        ValueError: if a file is damaged or does not fit the others, or the checkpoint is none of
+            a character-based bilm-tf model.
+    """
+    prefix = find_checkpoint(path)
+    options_file = options_file or prefix.with_name(OPTIONS_FILE)
+    config = ElmoConfig.from_file(check_file(options_file, "options file"))
+    if vocab_file is None and prefix.with_name(VOCABULARY_FILE).exists():
+        vocab_file = prefix.with_name(VOCABULARY_FILE)
+    vocabulary = None if vocab_file is None else read_vocabulary(vocab_file)
+
+    checkpoint = open_checkpoint(prefix)
+    variables = _weights_of(checkpoint)
+    softmax = {
+        name: variables.pop(name) for name in (SOFTMAX_KERNEL, SOFTMAX_BIAS) if name in variables
+    }
+    if len(softmax) == 1:
+        raise ValueError(
+            f"{prefix} has `{next(iter(softmax))}` alone of `{SOFTMAX_KERNEL}` and "
+            f"`{SOFTMAX_BIAS}`: a model whose softmax is its word embedding is not supported."
+        )
+    shapes = {name: checkpoint.shapes[variable] for name, variable in variables.items()}
+    check_shapes(config, shapes, str(prefix), options=str(options_file))
+    if softmax and read_softmax:
+        softmax_shapes = {name: checkpoint.shapes[softmax[name]] for name in softmax}
+        check_softmax_shapes(config, softmax_shapes, vocabulary, str(prefix))
+    else:
+        softmax = {}
+    checkpoint.check_stored([*variables.values(), *softmax.values()])
+    return ElmoWeights(
+        config=config,
+        arrays={name: checkpoint.read(variable) for name, variable in variables.items()},
+        softmax=Softmax(*map(checkpoint.read, softmax.values())) if softmax else None,
+        vocabulary=vocabulary,
+        source=str(prefix),
+    )
+
+
+def _weights_of(checkpoint: CheckpointVariables) -> dict[str, str]:
+    """The variables that are weights, by their names in a weight file."""
+    if checkpoint.is_of_objects:
+        raise ValueError(
+            f"{checkpoint.prefix} is a checkpoint of TensorFlow 2's objects. Expected: one that "
+            "bilm-tf's training wrote."
+        )
+    # an optimizer's slot has the name of its variable before its own
+    variables = [
+        name
+        for name in checkpoint.shapes
+        if name.rpartition("/")[0] not in checkpoint.shapes and not _TRAINING_SCALAR.search(name)
+    ]
+    return by_dataset_name(variables, checkpoint.prefix)
+
+
+def checkpoint_prefix(path: StrPath) -> Path:
+    """The prefix of a checkpoint, given it or one of the checkpoint's files."""
+    return Path(re.sub(r"\.(index|meta|data-\d{5}-of-\d{5})$", "", str(path)))
+
+
+def find_checkpoint(path: StrPath) -> Path:
+    """Finds a checkpoint's prefix.
+
+    Args:
+        path: the prefix, one of the checkpoint's files, or a folder of checkpoints.
+
+    Returns:
+        The prefix. In a folder: of the checkpoint that its file `checkpoint` names, wherever the
+        folder was when that was written; without such a file, of the only one.
+
+    Raises:
+        FileNotFoundError: if there is none.
+        ValueError: if there are several.
+    """
+    path = Path(path)
+    if not path.is_dir():
+        check_file(f"{checkpoint_prefix(path)}.index", "checkpoint index")
+        return checkpoint_prefix(path)
+    if (path / _STATE_FILE).exists():
+        return _latest_checkpoint(path)
+    indexes = visible_files(path, "*.index")
+    if not indexes:
+        raise FileNotFoundError(f"{path} has no checkpoint: no file `checkpoint`, no *.index.")
+    if len(indexes) > 1:
+        raise ValueError(
+            f"{path} has no file `checkpoint` to tell the latest one of "
+            f"{', '.join(index.stem for index in indexes)}. Name the one that is meant."
+        )
+    return indexes[0].with_suffix("")
+
+
+def _latest_checkpoint(folder: Path) -> Path:
+    state = tf.train.get_checkpoint_state(str(folder))
+    if state is None or not state.model_checkpoint_path:
+        raise ValueError(f"{folder / _STATE_FILE} can't be read. Name the checkpoint itself.")
+    # the path may be another machine's; ntpath splits it there at either kind of slash
+    beside = folder / ntpath.basename(state.model_checkpoint_path)
+    for prefix in (beside, Path(state.model_checkpoint_path)):
+        if Path(f"{prefix}.index").exists():
+            return prefix
+    raise FileNotFoundError(
+        f"{folder / _STATE_FILE} names the checkpoint {state.model_checkpoint_path!r}, which is "
+        "neither there nor in that folder."
+    )
+
+
+def write_tf1_checkpoint(
+    weights: ElmoWeights, prefix: StrPath, fresh_optimizer: bool = False
+) -> None:
+    """Writes a checkpoint with which bilm-tf goes on.
+
+    Beside it `options.json`, `vocab.txt` if there are words, and the file `checkpoint` that makes
+    it the latest one. An `options.json` or `vocab.txt` that is there already stays, if it is the
+    same model's: to train on, bilm-tf wants its batch size and the like in the first.
+
+    bilm-tf reads a checkpoint only with the language model's output layer in it.
+
+    Args:
+        weights: the weights.
+        prefix: the checkpoint's path, `…/model.ckpt-0` say.
+        fresh_optimizer: whether to write also what bilm-tf's `restart.py` looks for besides: the
+            state of Adagrad before the first update.
+
+    Raises:
+        ValueError: if there is such a checkpoint, or the files beside it are another model's.
+    """
+    prefix = Path(prefix)
+    if Path(f"{prefix}.index").exists():
+        raise ValueError(f"There is a checkpoint {str(prefix)!r} already. Choose another name.")
+    beside = prefix.with_name(OPTIONS_FILE), prefix.with_name(VOCABULARY_FILE)
+    _check_beside(weights, *beside)
+
+    arrays = dict(weights.arrays)
+    if weights.softmax is not None:
+        arrays |= {SOFTMAX_KERNEL: weights.softmax.kernel, SOFTMAX_BIAS: weights.softmax.bias}
+    num_layers = weights.config.num_layers
+    variables = {training_variable(name, num_layers): array for name, array in arrays.items()}
+    if fresh_optimizer:
+        variables |= {f"{name}/Adagrad": np.ones_like(array) for name, array in variables.items()}
+        variables |= {"global_step": np.float32(0), "train_perplexity": np.float32(0)}
+
+    prefix.parent.mkdir(parents=True, exist_ok=True)
+    _write_beside(weights, *beside)
+    tf.raw_ops.SaveV2(
+        prefix=str(prefix),
+        tensor_names=list(variables),
+        shape_and_slices=[""] * len(variables),
+        tensors=list(variables.values()),
+    )
+    tf.compat.v1.train.update_checkpoint_state(str(prefix.parent), prefix.name)
+
+
+def _check_beside(weights: ElmoWeights, options_file: Path, vocabulary_file: Path) -> None:
+    if options_file.exists() and ElmoConfig.from_file(options_file) != weights.config:
+        raise ValueError(f"{options_file} is of another model. Choose another folder.")
+    has_both = vocabulary_file.exists() and weights.vocabulary is not None
+    if has_both and read_vocabulary(vocabulary_file) != weights.vocabulary:
+        raise ValueError(f"{vocabulary_file} is of another model. Choose another folder.")
+
+
+def _write_beside(weights: ElmoWeights, options_file: Path, vocabulary_file: Path) -> None:
+    if not options_file.exists():
+        options = weights.config.to_options()
+        options["bidirectional"] = True
+        options["char_cnn"]["n_characters"] = NUM_CHARACTERS - 1  # as bilm-tf trains
+        if weights.softmax is not None:
+            options["n_tokens_vocab"] = len(weights.softmax.bias)
+        with replacing_file(options_file) as unfinished:
+            unfinished.write_text(json.dumps(options, indent=2) + "\n", encoding="utf-8")
+    if weights.vocabulary is not None and not vocabulary_file.exists():
+        write_vocabulary(vocabulary_file, weights.vocabulary)

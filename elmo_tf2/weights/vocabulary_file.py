@@ -1,0 +1,57 @@
+"""Vocabulary files: one word a line, in the order of the ids, UTF-8, as bilm-tf reads them."""
+
+from collections.abc import Sequence
+
+from elmo_tf2.weights.files import StrPath, check_file, replacing_file
+
+# bilm-tf passes this line over without giving it an id.
+_NOT_A_WORD = "!!!MAXTERMID"
+
+
+def read_vocabulary(path: StrPath) -> tuple[str, ...]:
+    """Reads a vocabulary file.
+
+    Args:
+        path: the file.
+
+    Returns:
+        The words, without the white space round them.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        ValueError: if it is a folder, empty, or not UTF-8.
+    """
+    path = check_file(path, "vocabulary file")
+    try:
+        with open(path, encoding="utf-8") as file:
+            words = tuple(word for word in map(str.strip, file) if word != _NOT_A_WORD)
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path} must be text in UTF-8, one word a line: {error}.") from error
+    if not words:
+        raise ValueError(f"{path} must have one word a line. Found: no words.")
+    return words
+
+
+def write_vocabulary(path: StrPath, words: Sequence[str]) -> None:
+    """Writes a vocabulary file; it is complete or not there.
+
+    Args:
+        path: the file.
+        words: the words.
+
+    Raises:
+        ValueError: if there are none, or one that would not be read back as the same word.
+    """
+    if not words:
+        raise ValueError(f"{path}: a vocabulary must have at least one word. Received: none.")
+    for word in words:
+        if word != word.strip() or word == _NOT_A_WORD or "\n" in word or "\r" in word:
+            raise ValueError(
+                f"{path}: a vocabulary's word must have no white space round it and no line break, "
+                f"and must not be {_NOT_A_WORD}. Received: {word!r}."
+            )
+    with (
+        replacing_file(path) as unfinished,
+        open(unfinished, "w", encoding="utf-8", newline="\n") as file,
+    ):
+        file.writelines(f"{word}\n" for word in words)
