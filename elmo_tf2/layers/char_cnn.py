@@ -137,7 +137,8 @@ class CharCNN(keras.layers.Layer):
     def _word_vectors(self, char_ids: tf.Tensor) -> tf.Tensor:
         # Positions come first and each width is one matrix product over its windows: measured
         # faster than tf.nn.conv1d, which moreover gives wrong shapes for a batch of no words.
-        characters = tf.gather(tf.convert_to_tensor(self.embedding), tf.transpose(char_ids))
+        characters = tf.gather(tf.convert_to_tensor(self.embedding), char_ids)
+        characters = tf.transpose(characters, [1, 0, 2])  # (chars, distinct, char_embedding_dim)
         activation = tf.nn.relu if self.activation == "relu" else tf.tanh
         convolved = []
         for kernel, bias in zip(self.kernels, self.biases, strict=True):
