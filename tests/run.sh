@@ -1,0 +1,15 @@
+#!/usr/bin/env bash
+# Sets up a virtual environment and runs every check: style, types, tests, slow tests.
+#   bash tests/run.sh [ENVIRONMENT]      ENVIRONMENT: a folder, .venv unless given
+set -euo pipefail
+cd "$(dirname "$0")/.."
+environment=${1:-.venv}
+python3 -c 'import sys; sys.exit(sys.version_info < (3, 10))' ||
+  { echo "elmo_tf2 needs Python 3.10 or newer; python3 is $(python3 --version)." >&2; exit 1; }
+[ -x "$environment/bin/python" ] || python3 -m venv "$environment"
+"$environment/bin/python" -m pip install --quiet '.[test]'
+"$environment/bin/ruff" check .
+"$environment/bin/ruff" format --check .
+"$environment/bin/mypy"
+"$environment/bin/python" -m pytest -m "not slow"
+timeout 600 "$environment/bin/python" -m pytest -m slow
