@@ -72,6 +72,7 @@ class CharCNN(keras.layers.Layer):
         self.char_embedding_dim = check_integer("char_embedding_dim", char_embedding_dim)
         self.num_highway_layers = check_integer("num_highway_layers", num_highway_layers, 0)
         self.activation = check_choice("activation", activation, ACTIVATIONS)
+        self.supports_jit = False  # XLA takes no shapes that the data decide
         self.highways = [
             Highway(name=f"highway_{index}", dtype=self.dtype_policy)
             for index in range(self.num_highway_layers)
@@ -161,8 +162,8 @@ class CharCNN(keras.layers.Layer):
             return keras.initializers.RandomUniform(-0.05, 0.05)
         return keras.initializers.RandomNormal(stddev=(width * self.char_embedding_dim) ** -0.5)
 
-    def compute_mask(self, inputs: tf.Tensor, mask: Any = None) -> tf.Tensor:
-        return tf.reduce_any(tf.not_equal(inputs, 0), axis=-1)
+    def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
+        return keras.ops.any(keras.ops.not_equal(inputs, 0), axis=-1)
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         return (*input_shape[:-1], self.output_dim)

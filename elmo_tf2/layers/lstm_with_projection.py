@@ -1,5 +1,7 @@
 """LSTMWithProjection: the recurrent layer of ELMo."""
 
+import functools
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -79,6 +81,7 @@ class LSTMWithProjection(keras.layers.Layer):
         self.go_backwards = go_backwards
         self.return_state = return_state
         self.supports_masking = True
+        self.supports_jit = False  # XLA takes no shapes that the data decide
 
     @property
     def output_dim(self) -> int:
@@ -148,18 +151,18 @@ class LSTMWithProjection(keras.layers.Layer):
         kernel = tf.convert_to_tensor(self.kernel)
         features = tokens.shape[-1]
         gates_of_inputs = tf.matmul(tokens, kernel[:features]) + self.bias
-        projection_kernel = None
+        kernels = [kernel[features:]]
         if self.projection_kernel is not None:
-            projection_kernel = tf.convert_to_tensor(self.projection_kernel)
-        outputs, *state = _recurrence(
-            gates_of_inputs,
-            active_rows,
-            *state,
-            kernel[features:],
-            projection_kernel,
-            cell_clip=self.cell_clip,
-            projection_clip=self.projection_clip,
+            kernels.append(tf.convert_to_tensor(self.projection_kernel))
+        recurrence = _recurrence(
+            self.units,
+            self.projection_dim,
+            self.cell_clip,
+            self.projection_clip,
+            self.compute_dtype,
+            self.state_dtype,
         )
+        outputs, *state = recurrence(gates_of_inputs, active_rows, *state, *kernels)
         return outputs, state
 
     def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
@@ -194,65 +197,88 @@ class LSTMWithProjection(keras.layers.Layer):
         }
 
 
-@tf.function(autograph=False, reduce_retracing=True)
+@functools.cache
 def _recurrence(
-    gates_of_inputs: tf.Tensor,
-    active_rows: tf.Tensor,
-    h: tf.Tensor,
-    c: tf.Tensor,
-    recurrent_kernel: tf.Tensor,
-    projection_kernel: tf.Tensor | None,
+    units: int,
+    projection_dim: int | None,
     cell_clip: float | None,
     projection_clip: float | None,
-) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-    """Steps through packed tokens; at each, the sentences that have ended stand still.
+    dtype: str,
+    state_dtype: str,
+) -> Callable[..., Any]:
+    """The steps of all layers of one kind, a graph function that is fast in eager code too.
+
+    Its signature leaves the numbers of sentences, steps and tokens open, so that it is traced
+    once.
 
     Args:
-        gates_of_inputs: `(real_tokens, 4 * units)`, the inputs' share of the gates.
-        active_rows: int32, `(steps,)`.
-        h: `(batch, outputs)`, in the order of the packing, as `c`.
-        c: `(batch, units)`.
-        recurrent_kernel: `(outputs, 4 * units)`.
-        projection_kernel: `(units, outputs)` or None.
+        units: size of the memory cell.
+        projection_dim: size of the outputs, or None for no projection.
         cell_clip: bound on |c| or None.
         projection_clip: bound on |h| or None.
+        dtype: of the inputs, kernels and outputs.
+        state_dtype: of the states.
 
     Returns:
-        The outputs, `(real_tokens, outputs)`, and the final h and c.
+        A function of gates_of_inputs `(real_tokens, 4 * units)`, the inputs' share of the gates,
+        packed; active_rows `(steps,)`; h `(batch, outputs)` and c `(batch, units)` in the order
+        of the packing; recurrent_kernel `(outputs, 4 * units)`; and if there is a projection
+        projection_kernel `(units, outputs)`. It returns the packed outputs and the final h and c.
     """
-    dtype = recurrent_kernel.dtype
-    num_steps = tf.size(active_rows)
-    inputs = tf.TensorArray(
-        dtype, num_steps, infer_shape=False, element_shape=[None, gates_of_inputs.shape[-1]]
-    ).split(gates_of_inputs, active_rows)
-    outputs = tf.TensorArray(dtype, num_steps, infer_shape=False, element_shape=[None, h.shape[-1]])
+    output_dim = projection_dim or units
+    signature = [
+        tf.TensorSpec([None, 4 * units], dtype),
+        tf.TensorSpec([None], tf.int32),
+        tf.TensorSpec([None, output_dim], state_dtype),
+        tf.TensorSpec([None, units], state_dtype),
+        tf.TensorSpec([output_dim, 4 * units], dtype),
+    ]
+    if projection_dim is not None:
+        signature.append(tf.TensorSpec([units, output_dim], dtype))
 
-    def step(t: tf.Tensor, h: tf.Tensor, c: tf.Tensor, outputs: tf.TensorArray) -> Any:
-        rows = active_rows[t]
-        gates = inputs.read(t) + tf.matmul(tf.cast(h[:rows], dtype), recurrent_kernel)
-        i, j, f, o = tf.split(tf.cast(gates, c.dtype), 4, axis=1)
-        new_c = tf.sigmoid(f + 1.0) * c[:rows] + tf.sigmoid(i) * tf.tanh(j)
-        new_c = _clip(new_c, cell_clip)
-        new_h = tf.sigmoid(o) * tf.tanh(new_c)
-        if projection_kernel is not None:
-            new_h = _clip(tf.matmul(tf.cast(new_h, dtype), projection_kernel), projection_clip)
-        outputs = outputs.write(t, tf.cast(new_h, dtype))
-        h = tf.concat([tf.cast(new_h, h.dtype), h[rows:]], axis=0)
-        c = tf.concat([new_c, c[rows:]], axis=0)
-        return t + 1, h, c, outputs
+    def steps(
+        gates_of_inputs: tf.Tensor,
+        active_rows: tf.Tensor,
+        h: tf.Tensor,
+        c: tf.Tensor,
+        recurrent_kernel: tf.Tensor,
+        *projection_kernel: tf.Tensor,
+    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        num_steps = tf.size(active_rows)
+        inputs = _rows_of_steps(num_steps, 4 * units, dtype).split(gates_of_inputs, active_rows)
 
-    _, h, c, outputs = tf.while_loop(
-        lambda t, *_: t < num_steps,
-        step,
-        (0, h, c, outputs),
-        shape_invariants=(
-            tf.TensorShape([]),
-            tf.TensorShape([None, h.shape[-1]]),
-            tf.TensorShape([None, c.shape[-1]]),
-            tf.TensorSpec(None, tf.variant),
-        ),
-    )
-    return outputs.concat(), h, c
+        def step(t: tf.Tensor, h: tf.Tensor, c: tf.Tensor, outputs: tf.TensorArray) -> Any:
+            rows = active_rows[t]  # the sentences that have not ended; the others stand still
+            gates = inputs.read(t) + tf.matmul(tf.cast(h[:rows], dtype), recurrent_kernel)
+            i, j, f, o = tf.split(tf.cast(gates, state_dtype), 4, axis=1)
+            new_c = tf.sigmoid(f + 1.0) * c[:rows] + tf.sigmoid(i) * tf.tanh(j)
+            new_c = _clip(new_c, cell_clip)
+            new_h = tf.cast(tf.sigmoid(o) * tf.tanh(new_c), dtype)
+            for kernel in projection_kernel:
+                new_h = _clip(tf.matmul(new_h, kernel), projection_clip)
+            h = tf.concat([tf.cast(new_h, state_dtype), h[rows:]], axis=0)
+            c = tf.concat([new_c, c[rows:]], axis=0)
+            return t + 1, h, c, outputs.write(t, new_h)
+
+        _, h, c, outputs = tf.while_loop(
+            lambda t, *_: t < num_steps,
+            step,
+            (0, h, c, _rows_of_steps(num_steps, output_dim, dtype)),
+            shape_invariants=(
+                tf.TensorShape([]),
+                tf.TensorShape([None, output_dim]),
+                tf.TensorShape([None, units]),
+                tf.TensorSpec(None, tf.variant),
+            ),
+        )
+        return outputs.concat(), h, c
+
+    return tf.function(steps, input_signature=signature, autograph=False)
+
+
+def _rows_of_steps(num_steps: tf.Tensor, size: int, dtype: str) -> tf.TensorArray:
+    """An array with an element `(rows, size)` a step."""
+    return tf.TensorArray(dtype, num_steps, infer_shape=False, element_shape=[None, size])
 
 
 def _clip(value: tf.Tensor, bound: float | None) -> tf.Tensor:

@@ -82,6 +82,7 @@ class BiLM(keras.Model):
 
     def __init__(self, config: ElmoConfig | Mapping[str, Any], **kwargs: Any) -> None:
         super().__init__(**kwargs)
+        self.supports_jit = False  # XLA takes no shapes that the data decide
         if not isinstance(config, ElmoConfig):
             config = ElmoConfig.from_options(config)
         self.config = config

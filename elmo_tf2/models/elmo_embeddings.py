@@ -90,6 +90,7 @@ class ElmoEmbeddings(keras.layers.Layer):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
+        self.supports_jit = False  # XLA takes no shapes that the data decide
         self.output_kind = check_choice("output", output, ("mix", "layers"))
         check_integer("num_mixes", num_mixes)
         self.encoder = BiLM(config, name="encoder", dtype=self.dtype_policy)

@@ -92,10 +92,15 @@ def open_checkpoint(prefix: StrPath) -> CheckpointVariables:
 
     Raises:
         FileNotFoundError: if there is no such checkpoint.
-        ValueError: if it is damaged.
+        ValueError: if it is damaged, or its path is none that TensorFlow finds.
     """
     prefix = os.fspath(prefix)
     check_file(f"{prefix}.index", "checkpoint index")
+    if "[" in prefix:
+        raise ValueError(
+            f"{prefix}: TensorFlow finds no checkpoint whose path has a `[`, which it takes for a "
+            "pattern. Rename the folder or file."
+        )
     try:
         reader = tf.train.load_checkpoint(prefix)
         shapes = reader.get_variable_to_shape_map()

@@ -145,8 +145,11 @@ def find_checkpoint(path: StrPath) -> Path:
 
 
 def _latest_checkpoint(folder: Path) -> Path:
-    state = tf.train.get_checkpoint_state(str(folder))
-    if state is None or not state.model_checkpoint_path:
+    try:
+        state = tf.train.get_checkpoint_state(str(folder))
+    except ValueError:
+        state = None
+    if state is None:
         raise ValueError(f"{folder / _STATE_FILE} can't be read. Name the checkpoint itself.")
     # the path may be another machine's; ntpath splits it there at either kind of slash
     beside = folder / ntpath.basename(state.model_checkpoint_path)
