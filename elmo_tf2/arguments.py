@@ -1,6 +1,7 @@
 """Checks of arguments that configurations and layers share."""
 
 import math
+import numbers
 from collections.abc import Sequence
 from typing import Any
 
@@ -28,16 +29,29 @@ def check_choice(name: str, value: Any, choices: Sequence[str]) -> str:
     return value
 
 
+def check_number(name: str, value: Any, minimum: float = -math.inf) -> float:
+    """Returns `value` as a float if it is a finite number of at least `minimum`.
+
+    Raises:
+        ValueError: if it is not, naming the argument.
+    """
+    is_number = isinstance(value, numbers.Real) and not isinstance(value, bool)
+    if not (is_number and math.isfinite(value) and value >= minimum):
+        bound = "" if minimum == -math.inf else f" >= {minimum:g}"
+        raise ValueError(f"`{name}` must be a finite number{bound}. Received: {name}={value!r}.")
+    return float(value)
+
+
 def check_clip(name: str, value: Any) -> float | None:
-    """Returns `value` if it is a finite number > 0 or None.
+    """Returns `value` as a float if it is a finite number > 0, or None.
 
     Raises:
         ValueError: if it is not, naming the argument.
     """
     if value is None:
         return None
-    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    if not is_number or not 0 < value < math.inf:
+    is_number = isinstance(value, numbers.Real) and not isinstance(value, bool)
+    if not (is_number and 0 < value < math.inf):
         raise ValueError(f"`{name}` must be a number > 0 or None. Received: {name}={value!r}.")
     return float(value)
 

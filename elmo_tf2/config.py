@@ -13,6 +13,7 @@ from elmo_tf2.arguments import check_choice, check_clip, check_integer
 logger = logging.getLogger(__name__)
 
 ACTIVATIONS = ("relu", "tanh")
+MAX_LAYERS = 1000
 
 _TRAINING_KEYS = {
     "all_clip_norm_val",
@@ -111,6 +112,11 @@ class ElmoConfig:
         for name in ("char_embedding_dim", "units", "projection_dim", "num_layers"):
             check_integer(name, getattr(self, name), minimum=1)
         check_integer("num_highway_layers", self.num_highway_layers, minimum=0)
+        for name in ("num_layers", "num_highway_layers"):
+            if getattr(self, name) > MAX_LAYERS:
+                raise ValueError(
+                    f"`{name}` must be at most {MAX_LAYERS}. Received: {getattr(self, name)}."
+                )
         check_integer("max_characters", self.max_characters, minimum=3)
         for name in ("cell_clip", "projection_clip"):
             check_clip(name, getattr(self, name))

@@ -23,6 +23,7 @@ from elmo_tf2.weights import (
     read_weights,
     write_model_folder,
 )
+from elmo_tf2.weights.model_folder import MODEL_FOLDER_PARTS
 
 logger = logging.getLogger(__name__)
 
@@ -81,11 +82,12 @@ def convert(
         A `Conversion`.
 
     Raises:
-        FileExistsError: if there is something at `folder` and `overwrite` is False.
+        FileExistsError: if there is something at `folder` and `overwrite` is False, or what is
+            there is more than a model folder.
         FileNotFoundError: if a file is missing.
         ValueError: if the weights are broken, or do not give a TF1 Hub module's own vectors.
     """
-    check_free(folder, overwrite)
+    check_free(folder, overwrite, MODEL_FOLDER_PARTS)
     weights, max_difference = _read_and_prove(source, options, vocab, True, prove)
     write_model_folder(weights, folder, overwrite=overwrite)
     return Conversion(

@@ -4,7 +4,7 @@ import contextlib
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 
@@ -38,27 +38,48 @@ def completed(path: str | os.PathLike[str], overwrite: bool = False) -> Iterator
     with tempfile.TemporaryDirectory(prefix=f".{path.name}-", dir=path.parent) as beside:
         unfinished = Path(beside) / path.name
         yield unfinished
-        if path.is_dir():
-            path.rename(Path(beside) / "replaced")
-        os.replace(unfinished, path)
+        if not path.is_dir() and unfinished.is_file():
+            unfinished.replace(path)
+            return
+        replaced = Path(beside) / "replaced"
+        if os.path.lexists(path):
+            path.rename(replaced)
+        try:
+            unfinished.rename(path)
+        except BaseException:
+            if os.path.lexists(replaced):
+                replaced.rename(path)
+            raise
 
 
-def check_free(path: str | os.PathLike[str], overwrite: bool = False) -> None:
+def check_free(
+    path: str | os.PathLike[str], overwrite: bool = False, parts: Collection[str] = ()
+) -> None:
     """Checks that a file or folder may be written, before the work that makes it begins.
 
     Args:
         path: the file or folder.
         overwrite: whether an existing one may be replaced.
+        parts: names that a folder of the kind to be written holds. One that holds others is not
+            replaced, for they would be lost. None given: it is not looked into.
 
     Raises:
         FileExistsError: if there is a file, or a folder that is not empty, and it may not.
     """
     path = Path(path)
-    is_empty_folder = path.is_dir() and not any(path.iterdir())
-    if os.path.lexists(path) and not is_empty_folder and not overwrite:
+    found = {entry.name for entry in path.iterdir()} if path.is_dir() else set()
+    if not os.path.lexists(path) or (path.is_dir() and not found):
+        return
+    if not overwrite:
         raise FileExistsError(
             f"{path} exists already. Choose another name, remove it, or allow overwriting "
             "(`overwrite=True`, on the command line `--overwrite`)."
+        )
+    strangers = sorted(found - set(parts)) if parts else []
+    if strangers:
+        raise FileExistsError(
+            f"{path} can't be overwritten: it holds what is no part of its successor and would be "
+            f"lost: {', '.join(strangers[:10])}. Move that, or choose another name."
         )
 
 

@@ -18,6 +18,9 @@ from elmo_tf2.models import ElmoEmbeddings
 
 TRAINABLE = ("mix", "all", "none")
 
+_MODEL_CARD = "model_card.md"
+_SAVED_MODEL_PARTS = ("assets", "fingerprint.pb", _MODEL_CARD, "saved_model.pb", "variables")
+
 _STRINGS = tf.TensorSpec([None], tf.string, name="strings")
 _TOKENS = tf.TensorSpec([None, None], tf.string, name="tokens")
 _LENGTHS = tf.TensorSpec([None], tf.int32, name="sequence_len")
@@ -188,7 +191,8 @@ def export_saved_model(
         The folder's path.
 
     Raises:
-        FileExistsError: if there is something at `path` and `overwrite` is False.
+        FileExistsError: if there is something at `path` and `overwrite` is False, or what is there is
+            more than a SavedModel.
         ValueError: if `trainable` is no such word, or the layer has not exactly one mix.
 
     Example:
@@ -208,8 +212,9 @@ def export_saved_model(
         )
     path = Path(path)
     archive = path.with_name(path.name + ".tar.gz")
-    for target in (path, archive) if tar else (path,):
-        check_free(target, overwrite)
+    check_free(path, overwrite, _SAVED_MODEL_PARTS)
+    if tar:
+        check_free(archive, overwrite)
     exported = ExportedElmo(_in_float32(elmo), trainable)
     signatures = {
         "default": exported.default,
@@ -220,7 +225,7 @@ def export_saved_model(
     with completed(path, overwrite) as unfinished:
         tf.saved_model.save(exported, str(unfinished), signatures=signatures)
         card = model_card(elmo.config, elmo.count_params(), trainable, source)
-        (unfinished / "model_card.md").write_text(card, encoding="utf-8")
+        (unfinished / _MODEL_CARD).write_text(card, encoding="utf-8")
     if tar:
         with completed(archive, overwrite) as unfinished:
             _write_archive(path, unfinished)

@@ -138,7 +138,10 @@ class CharCNN(keras.layers.Layer):
     def _word_vectors(self, char_ids: tf.Tensor) -> tf.Tensor:
         # Positions come first and each width is one matrix product over its windows: measured
         # faster than tf.nn.conv1d, which moreover gives wrong shapes for a batch of no words.
-        characters = tf.gather(tf.convert_to_tensor(self.embedding), char_ids)
+        # Through the reshape the table's gradient is dense: of a sparse one, in which a character
+        # occurs many times, Keras' optimizers would make other updates.
+        table = tf.reshape(self.embedding, [NUM_CHARACTERS, self.char_embedding_dim])
+        characters = tf.gather(table, char_ids)
         characters = tf.transpose(characters, [1, 0, 2])  # (chars, distinct, char_embedding_dim)
         activation = tf.nn.relu if self.activation == "relu" else tf.tanh
         convolved = []

@@ -71,6 +71,8 @@ class LSTMWithProjection(keras.layers.Layer):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
+        # Keras would round the states to the type of the inputs: `call` casts what is to be cast.
+        self.autocast = False
         self.units = check_integer("units", units)
         if projection_dim is not None:
             check_integer("projection_dim", projection_dim)
@@ -122,6 +124,7 @@ class LSTMWithProjection(keras.layers.Layer):
     ) -> tf.Tensor | tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         if mask is None:
             mask = tf.fill(tf.shape(inputs)[:2], True)
+        inputs = tf.cast(inputs, self.compute_dtype)
         order = packing(mask, self.go_backwards)
         tokens = order.pack(inputs)  # (real_tokens, features)
         state = self._state_in_order(inputs, initial_state, order.order)
@@ -148,12 +151,13 @@ class LSTMWithProjection(keras.layers.Layer):
         self, tokens: tf.Tensor, active_rows: tf.Tensor, state: list[tf.Tensor]
     ) -> tuple[tf.Tensor, list[tf.Tensor]]:
         """All steps over packed tokens: one product for all inputs, then the recurrence."""
-        kernel = tf.convert_to_tensor(self.kernel)
+        kernel = tf.cast(self.kernel, self.compute_dtype)
         features = tokens.shape[-1]
-        gates_of_inputs = tf.matmul(tokens, kernel[:features]) + self.bias
+        gates_of_inputs = tf.matmul(tokens, kernel[:features])
+        gates_of_inputs += tf.cast(self.bias, self.compute_dtype)
         kernels = [kernel[features:]]
         if self.projection_kernel is not None:
-            kernels.append(tf.convert_to_tensor(self.projection_kernel))
+            kernels.append(tf.cast(self.projection_kernel, self.compute_dtype))
         recurrence = _recurrence(
             self.units,
             self.projection_dim,

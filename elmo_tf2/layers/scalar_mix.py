@@ -6,7 +6,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from elmo_tf2.arguments import check_integer, check_rate
+from elmo_tf2.arguments import check_integer, check_number, check_rate
 
 
 @keras.saving.register_keras_serializable(package="elmo_tf2")
@@ -61,20 +61,11 @@ class ScalarMix(keras.layers.Layer):
     ) -> None:
         super().__init__(**kwargs)
         self.num_layers = check_integer("num_layers", num_layers)
-        if isinstance(l2, bool) or not isinstance(l2, (int, float)) or not 0 <= l2 < float("inf"):
-            raise ValueError(f"`l2` must be a finite number >= 0. Received: l2={l2!r}.")
-        if initial_weights is not None and len(initial_weights) != num_layers:
-            raise ValueError(
-                f"`initial_weights` must be {num_layers} numbers, one a layer. "
-                f"Received: initial_weights={initial_weights!r}."
-            )
         self.layer_norm = layer_norm
-        self.l2 = float(l2)
+        self.l2 = check_number("l2", l2, minimum=0.0)
         self.dropout = check_rate("dropout", dropout)
-        self.initial_weights = (
-            None if initial_weights is None else [float(weight) for weight in initial_weights]
-        )
-        self.initial_gamma = float(initial_gamma)
+        self.initial_weights = _check_weights(initial_weights, num_layers)
+        self.initial_gamma = check_number("initial_gamma", initial_gamma)
         self.supports_masking = True
         self._dropout = keras.layers.Dropout(self.dropout, dtype=self.dtype_policy)
 
@@ -134,8 +125,27 @@ class ScalarMix(keras.layers.Layer):
         }
 
 
+def _check_weights(weights: Any, num_layers: int) -> list[float] | None:
+    if weights is None:
+        return None
+    try:
+        checked = [check_number("initial_weights", weight) for weight in weights]
+    except (TypeError, ValueError):
+        checked = []
+    if len(checked) != num_layers:
+        raise ValueError(
+            f"`initial_weights` must be {num_layers} numbers, one a layer. "
+            f"Received: initial_weights={weights!r}."
+        )
+    return checked
+
+
 def _normalize(layer: tf.Tensor, mask: tf.Tensor | None) -> tf.Tensor:
     """Layer norm with one mean and one variance over all real tokens and features."""
-    real = layer if mask is None else tf.boolean_mask(layer, mask)  # (real_tokens, features)
-    mean, variance = tf.nn.moments(tf.reshape(real, [-1]), axes=[0])
+    if mask is None:
+        mask = tf.ones(tf.shape(layer)[:2], tf.bool)
+    is_real = tf.cast(mask, layer.dtype)[..., tf.newaxis]  # (batch, tokens, 1)
+    count = tf.maximum(tf.reduce_sum(is_real), 1.0) * layer.shape[-1]
+    mean = tf.reduce_sum(layer * is_real) / count
+    variance = tf.reduce_sum(tf.square(layer - mean) * is_real) / count
     return (layer - mean) * tf.math.rsqrt(variance + 1e-12)

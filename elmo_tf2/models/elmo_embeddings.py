@@ -139,7 +139,7 @@ class ElmoEmbeddings(keras.layers.Layer):
             FileNotFoundError: if there is no such folder, or a file of it is missing.
             ValueError: if the files are broken or do not agree.
         """
-        return cls.from_weights(read_model_folder(folder), **kwargs)
+        return cls.from_weights(read_model_folder(folder, read_softmax=False), **kwargs)
 
     @classmethod
     def from_weights(cls, weights: ElmoWeights, **kwargs: Any) -> "ElmoEmbeddings":

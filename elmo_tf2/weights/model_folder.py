@@ -12,13 +12,13 @@ Reference:
 """
 
 import json
-import shutil
 from pathlib import Path
 
 import h5py
 import numpy as np
 
 from elmo_tf2.config import ElmoConfig
+from elmo_tf2.files import check_free, completed
 from elmo_tf2.weights.elmo_weights import (
     MIX_GAMMA,
     MIX_WEIGHTS,
@@ -31,7 +31,7 @@ from elmo_tf2.weights.elmo_weights import (
     check_shapes,
     check_softmax_shapes,
 )
-from elmo_tf2.weights.files import StrPath, check_file, unused_name_beside, visible_files
+from elmo_tf2.weights.files import StrPath, check_file, visible_files
 from elmo_tf2.weights.hdf5 import check_stored, open_hdf5, read_dataset, write_hdf5
 from elmo_tf2.weights.variable_names import single_layer_name
 from elmo_tf2.weights.vocabulary_file import read_vocabulary, write_vocabulary
@@ -40,6 +40,7 @@ OPTIONS_FILE = "options.json"
 WEIGHTS_FILE = "weights.hdf5"
 VOCABULARY_FILE = "vocab.txt"
 SOFTMAX_FILE = "softmax.hdf5"
+MODEL_FOLDER_PARTS = (OPTIONS_FILE, WEIGHTS_FILE, VOCABULARY_FILE, SOFTMAX_FILE)
 
 
 def read_model_folder(
@@ -188,34 +189,14 @@ def write_model_folder(weights: ElmoWeights, folder: StrPath, overwrite: bool = 
         overwrite: whether it may take the place of another model folder.
 
     Raises:
-        ValueError: if there is something in the place that must not be replaced.
+        FileExistsError: if there is something in the place and `overwrite` is False, or what is
+            there is more than a model folder.
     """
     folder = Path(folder).resolve()
-    _check_replaceable(folder, overwrite)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = unused_name_beside(folder)
-    try:
+    check_free(folder, overwrite, MODEL_FOLDER_PARTS)
+    with completed(folder, overwrite) as unfinished:
         unfinished.mkdir()
         _write_files(weights, unfinished)
-        _put_in_place(unfinished, folder)
-    finally:
-        shutil.rmtree(unfinished, ignore_errors=True)
-
-
-def _check_replaceable(folder: Path, overwrite: bool) -> None:
-    if not folder.exists():
-        return
-    if not folder.is_dir():
-        raise ValueError(f"{folder} is a file. Expected: a folder to write to.")
-    found = {path.name for path in folder.iterdir()}
-    if found and not overwrite:
-        raise ValueError(f"{folder} is not empty. Choose another folder, or overwrite it.")
-    strangers = found - {OPTIONS_FILE, WEIGHTS_FILE, VOCABULARY_FILE, SOFTMAX_FILE}
-    if strangers:
-        raise ValueError(
-            f"{folder} can't be overwritten, for it would lose files that are no part of a model "
-            f"folder: {', '.join(sorted(strangers))}. Move them, or choose another folder."
-        )
 
 
 def _write_files(weights: ElmoWeights, folder: Path) -> None:
@@ -231,18 +212,3 @@ def _write_files(weights: ElmoWeights, folder: Path) -> None:
     if weights.softmax is not None:
         kernel, bias = weights.softmax
         write_hdf5(folder / SOFTMAX_FILE, {SOFTMAX_KERNEL: kernel, SOFTMAX_BIAS: bias})
-
-
-def _put_in_place(unfinished: Path, folder: Path) -> None:
-    """Renames a complete folder, putting back what was there before if that fails."""
-    if not folder.exists():
-        unfinished.rename(folder)
-        return
-    old = unused_name_beside(folder)
-    folder.rename(old)
-    try:
-        unfinished.rename(folder)
-    except BaseException:
-        old.rename(folder)
-        raise
-    shutil.rmtree(old)

@@ -17,6 +17,7 @@ import tensorflow as tf
 
 from elmo_tf2.characters import NUM_CHARACTERS
 from elmo_tf2.config import ElmoConfig
+from elmo_tf2.files import completed
 from elmo_tf2.weights.checkpoint_variables import CheckpointVariables, open_checkpoint
 from elmo_tf2.weights.elmo_weights import (
     SOFTMAX_BIAS,
@@ -26,7 +27,7 @@ from elmo_tf2.weights.elmo_weights import (
     check_shapes,
     check_softmax_shapes,
 )
-from elmo_tf2.weights.files import StrPath, check_file, replacing_file, visible_files
+from elmo_tf2.weights.files import StrPath, check_file, visible_files
 from elmo_tf2.weights.model_folder import OPTIONS_FILE, VOCABULARY_FILE
 from elmo_tf2.weights.variable_names import by_dataset_name, training_variable
 from elmo_tf2.weights.vocabulary_file import read_vocabulary, write_vocabulary
@@ -223,7 +224,7 @@ def _write_beside(weights: ElmoWeights, options_file: Path, vocabulary_file: Pat
         options["char_cnn"]["n_characters"] = NUM_CHARACTERS - 1  # as bilm-tf trains
         if weights.softmax is not None:
             options["n_tokens_vocab"] = len(weights.softmax.bias)
-        with replacing_file(options_file) as unfinished:
+        with completed(options_file, overwrite=True) as unfinished:
             unfinished.write_text(json.dumps(options, indent=2) + "\n", encoding="utf-8")
     if weights.vocabulary is not None and not vocabulary_file.exists():
         write_vocabulary(vocabulary_file, weights.vocabulary)

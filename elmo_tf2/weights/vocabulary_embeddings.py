@@ -12,8 +12,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from elmo_tf2.files import completed
 from elmo_tf2.weights.elmo_weights import as_finite_float32
-from elmo_tf2.weights.files import StrPath, replacing_file
+from elmo_tf2.weights.files import StrPath
 from elmo_tf2.weights.hdf5 import check_stored, open_hdf5, read_dataset, write_hdf5
 from elmo_tf2.weights.vocabulary_file import read_vocabulary
 
@@ -73,7 +74,7 @@ def write_vocabulary_embeddings(path: StrPath, embeddings: np.ndarray) -> None:
     """
     embeddings = as_finite_float32(embeddings, str(path), EMBEDDING)
     _check_shape(embeddings.shape, None, None, path)
-    with replacing_file(path) as unfinished:
+    with completed(path, overwrite=True) as unfinished:
         write_hdf5(unfinished, {EMBEDDING: embeddings})
 
 

@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 
-from elmo_tf2.weights.files import StrPath, check_file, replacing_file
+from elmo_tf2.files import completed
+from elmo_tf2.weights.files import StrPath, check_file
 
 # bilm-tf passes this line over without giving it an id.
 _NOT_A_WORD = "!!!MAXTERMID"
@@ -51,7 +52,7 @@ def write_vocabulary(path: StrPath, words: Sequence[str]) -> None:
                 f"and must not be {_NOT_A_WORD}. Received: {word!r}."
             )
     with (
-        replacing_file(path) as unfinished,
+        completed(path, overwrite=True) as unfinished,
         open(unfinished, "w", encoding="utf-8", newline="\n") as file,
     ):
         file.writelines(f"{word}\n" for word in words)
