@@ -38,17 +38,15 @@ def completed(path: str | os.PathLike[str], overwrite: bool = False) -> Iterator
     with tempfile.TemporaryDirectory(prefix=f".{path.name}-", dir=path.parent) as beside:
         unfinished = Path(beside) / path.name
         yield unfinished
-        if not path.is_dir() and unfinished.is_file():
+        if not path.is_dir():
             unfinished.replace(path)
             return
         replaced = Path(beside) / "replaced"
-        if os.path.lexists(path):
-            path.rename(replaced)
+        path.rename(replaced)
         try:
             unfinished.rename(path)
         except BaseException:
-            if os.path.lexists(replaced):
-                replaced.rename(path)
+            replaced.rename(path)
             raise
 
 
@@ -60,8 +58,8 @@ def check_free(
     Args:
         path: the file or folder.
         overwrite: whether an existing one may be replaced.
-        parts: names that a folder of the kind to be written holds. One that holds others is not
-            replaced, for they would be lost. None given: it is not looked into.
+        parts: for a folder, the names that it will hold. One that holds others is not replaced,
+            for they would be lost.
 
     Raises:
         FileExistsError: if there is a file, or a folder that is not empty, and it may not.
@@ -75,6 +73,8 @@ def check_free(
             f"{path} exists already. Choose another name, remove it, or allow overwriting "
             "(`overwrite=True`, on the command line `--overwrite`)."
         )
+    if parts and not path.is_dir():
+        raise FileExistsError(f"{path} is a file. Expected: the name of a folder to write.")
     strangers = sorted(found - set(parts)) if parts else []
     if strangers:
         raise FileExistsError(

@@ -191,8 +191,8 @@ def export_saved_model(
         The folder's path.
 
     Raises:
-        FileExistsError: if there is something at `path` and `overwrite` is False, or what is there is
-            more than a SavedModel.
+        FileExistsError: if there is something at `path` and `overwrite` is False, or what is there
+            is more than a SavedModel.
         ValueError: if `trainable` is no such word, or the layer has not exactly one mix.
 
     Example:

@@ -296,7 +296,7 @@ def test_a_folder_with_something_in_it_is_refused(model_folder, weights, languag
 
 def test_a_file_in_the_place_of_the_folder_is_refused(tmp_path, weights):
     (tmp_path / "model").write_text("mine")
-    with pytest.raises(FileExistsError, match="model exists already"):
+    with pytest.raises(FileExistsError, match="model is a file. Expected: the name of a folder"):
         write_model_folder(weights, tmp_path / "model", overwrite=True)
 
 
