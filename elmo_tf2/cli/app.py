@@ -1,0 +1,99 @@
+"""The commands put together, and what becomes of errors."""
+
+import sys
+from importlib.metadata import PackageNotFoundError, version
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from elmo_tf2.cli import convert, embed, export, inspect
+from elmo_tf2.cli.messages import complain, error_text, say, show_warnings
+
+_HELP = """\
+ELMo word vectors on TensorFlow 2: published weights in, a SavedModel or vectors out.
+
+\b
+From a TF1 Hub module to what hub.load takes, in one command:
+  elmo-tf2 export google_elmo_3 elmo_saved_model
+What is in a file or folder:
+  elmo-tf2 inspect google_elmo_3
+Each command tells more:
+  elmo-tf2 export --help
+"""
+
+
+class Commands(TyperGroup):
+    """Tells users of their mistakes in a line instead of a traceback."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Runs a command.
+
+        Args:
+            ctx: its context.
+
+        Returns:
+            What the command returns.
+
+        Raises:
+            Exit: with code 1 after an error, 130 after Ctrl-C.
+        """
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            complain("Interrupted.")
+            raise typer.Exit(130) from None
+        except Exception as error:
+            text = error_text(error)
+            if text is None:
+                raise
+            complain(f"Error: {text}")
+            raise typer.Exit(1) from None
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        try:
+            say(f"elmo-tf2 {version('elmo_tf2')}")
+        except PackageNotFoundError:
+            say("elmo-tf2, not installed")
+        raise typer.Exit
+
+
+app = typer.Typer(
+    name="elmo-tf2",
+    cls=Commands,
+    help=_HELP,
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+@app.callback()
+def before_all(
+    _version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Print the version and exit."
+        ),
+    ] = False,
+) -> None:
+    """What happens before any command."""
+    show_warnings()
+
+
+app.command("inspect", help=inspect.HELP)(inspect.inspect)
+app.command("convert", help=convert.HELP)(convert.convert)
+app.command("export", help=export.HELP)(export.export)
+app.command("embed", help=embed.HELP)(embed.embed)
+
+
+def main() -> None:
+    """Runs the command line."""
+    for stream in (sys.stdout, sys.stderr):
+        # A name that the terminal can't show is no reason to fail.
+        stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+    app(prog_name="elmo-tf2")

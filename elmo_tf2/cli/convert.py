@@ -1,0 +1,56 @@
+"""`elmo-tf2 convert`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from elmo_tf2.cli.arguments import Options, Overwrite, Vocab
+from elmo_tf2.cli.messages import quiet_imports, say, say_table
+
+HELP = """\
+Turn published ELMo weights in any form into a model folder.
+
+A model folder has the layout of bilm-tf: options.json, weights.hdf5 and, for a language model, vocab.txt and softmax.hdf5. bilm-tf and AllenNLP read it too. Weights are checked while they are read: all there, none too many, of the right shapes, finite. A TF1 Hub module is moreover run on a few sentences, and its vectors are compared with those computed from the weights.
+
+\b
+Examples:
+  elmo-tf2 convert google_elmo_3 elmo
+  elmo-tf2 convert elmo_2x4096_512_2048cnn_2xhighway_weights.hdf5 elmo
+  elmo-tf2 convert checkpoints/model.ckpt-935588 elmo --vocab vocab.txt
+"""  # noqa: E501
+
+
+def convert(
+    source: Annotated[
+        Path,
+        typer.Argument(
+            metavar="SOURCE",
+            help="A weight file of bilm-tf or AllenNLP (HDF5, with its options beside it), a "
+            "training checkpoint of bilm-tf or its folder, a TF1 Hub module's folder (such as "
+            "google/elmo/3), or a model folder.",
+            show_default=False,
+        ),
+    ],
+    dest: Annotated[
+        Path, typer.Argument(metavar="DEST", help="The folder to make.", show_default=False)
+    ],
+    options: Options = None,
+    vocab: Vocab = None,
+    overwrite: Overwrite = False,
+) -> None:
+    """Turns weights into a model folder."""
+    with quiet_imports():
+        from elmo_tf2 import convert as library
+        from elmo_tf2.cli.describe import config_rows
+
+    report = library.convert(source, dest, options=options, vocab=vocab, overwrite=overwrite)
+    say(f"Converted {report.kind} {source} to the model folder {dest}.")
+    say_table(config_rows(report.config, report.parameters))
+    if report.max_difference is not None:
+        inside = "inside" if report.config.sentence_boundaries else "not at all"
+        say(
+            "The module's own vectors and those of the folder differ by "
+            f"{report.max_difference:.1e} at most, on a few sentences; sentence boundaries are "
+            f"added {inside}."
+        )

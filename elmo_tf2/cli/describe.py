@@ -1,0 +1,203 @@
+"""What is in a file or folder, as rows of a table."""
+
+import math
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from google.protobuf.message import DecodeError
+from tensorflow.core.protobuf import saved_model_pb2
+
+from elmo_tf2.config import ElmoConfig
+from elmo_tf2.weights import Kind, Mix, read_weights
+from elmo_tf2.weights.checkpoint_variables import open_checkpoint
+from elmo_tf2.weights.hdf5 import open_hdf5
+from elmo_tf2.weights.model_folder import SOFTMAX_FILE
+from elmo_tf2.weights.tf1_checkpoint import checkpoint_prefix, find_checkpoint
+
+Rows = Iterator[tuple[str, str]]
+
+
+def file_rows(path: Path, kind: Kind) -> Rows:
+    """The files and their sizes.
+
+    Args:
+        path: of `elmo_tf2.weights.detect`.
+        kind: what that found.
+
+    Yields:
+        Rows.
+    """
+    if path.is_dir():
+        files = sorted(file for file in path.rglob("*") if file.is_file())
+    elif kind == "tf1 checkpoint":
+        prefix = checkpoint_prefix(path)
+        files = sorted(prefix.parent.glob(f"{prefix.name}.*"))
+    else:
+        files = [path]
+    size = sum(file.stat().st_size for file in files)
+    yield "files", f"{len(files)}, {size / 1e6:,.1f} MB"
+
+
+def config_rows(config: ElmoConfig, parameters: int) -> Rows:
+    """The sizes of a model.
+
+    Args:
+        config: the sizes.
+        parameters: number of the encoder's weights.
+
+    Yields:
+        Rows.
+    """
+    skip = ", skip connections" if config.use_skip_connections else ""
+    projection = (
+        f"projected to {config.projection_dim}"
+        if config.projection_dim < config.units
+        else "not projected"
+    )
+    filters = ", ".join(f"{width}x{number}" for width, number in config.filters)
+    yield "parameters", f"{parameters:,}"
+    yield (
+        "characters",
+        f"vectors of {config.char_embedding_dim}, words of up to {config.max_characters - 2} bytes",
+    )
+    yield "filters", f"{filters} (width x number), {config.activation}"
+    yield "highway layers", str(config.num_highway_layers)
+    yield (
+        "LSTM",
+        f"{config.num_layers} layers a direction, {config.units} units, {projection}{skip}",
+    )
+    yield (
+        "clips",
+        f"cell {config.cell_clip or 'none'}, projection {config.projection_clip or 'none'}",
+    )
+    yield "boundaries", "added inside" if config.sentence_boundaries else "none"
+    yield "vectors", f"{config.num_layers + 1} layers of {config.layer_dim} a word"
+
+
+def weight_rows(path: Path, kind: Kind) -> Rows:
+    """A model whose weights are read. A language model's output layer, perhaps GBs, is not.
+
+    Args:
+        path: of `elmo_tf2.weights.detect`.
+        kind: what that found.
+
+    Yields:
+        Rows.
+    """
+    weights = read_weights(path, read_softmax=False)
+    parameters = sum(array.size for array in weights.arrays.values())
+    yield from config_rows(weights.config, parameters + weights.config.char_embedding_dim)
+    yield from _mix_rows(weights.mix)
+    if weights.vocabulary is not None:
+        yield "vocabulary", f"{len(weights.vocabulary):,} words"
+    shape = _softmax_shape(path, kind)
+    if shape is not None:
+        yield "softmax", f"{shape[0]:,} words of {shape[1]}"
+
+
+def _mix_rows(mix: Mix | None) -> Rows:
+    if mix is not None:
+        shares = np.exp(mix.weights) / np.sum(np.exp(mix.weights))
+        numbers = ", ".join(f"{weight:.4g}" for weight in mix.weights)
+        shares_text = ", ".join(f"{share:.0%}" for share in shares)
+        yield "mix", f"weights {numbers} (shares {shares_text}), gamma {mix.gamma:.4g}"
+
+
+def _softmax_shape(path: Path, kind: Kind) -> tuple[int, ...] | None:
+    if kind == "tf1 checkpoint":
+        shapes = open_checkpoint(find_checkpoint(path)).shapes
+        return shapes.get("lm/softmax/W")
+    if kind == "model folder" and (path / SOFTMAX_FILE).exists():
+        with open_hdf5(path / SOFTMAX_FILE) as datasets:
+            return datasets["softmax/W"].shape
+    return None
+
+
+def vocabulary_embedding_rows(path: Path) -> Rows:
+    """A file of word vectors.
+
+    Args:
+        path: the file.
+
+    Yields:
+        Rows.
+    """
+    with open_hdf5(path, "file of word vectors") as datasets:
+        for name, dataset in sorted(datasets.items()):
+            yield name, f"{' x '.join(f'{size:,}' for size in dataset.shape)} (words x numbers)"
+
+
+def saved_model_rows(path: Path) -> Rows:
+    """A SavedModel of TensorFlow 2: its variables, without reading them.
+
+    Args:
+        path: its folder.
+
+    Yields:
+        Rows.
+    """
+    graph = _meta_graph(path)
+    nodes = graph.object_graph_def.nodes
+    variables = {}  # by their keys in the checkpoint
+    for child in nodes[0].children if nodes else ():
+        if child.local_name == "variables":
+            variables = {
+                f"variables/{index.local_name}/.ATTRIBUTES/VARIABLE_VALUE": nodes[
+                    index.node_id
+                ].variable
+                for index in nodes[child.node_id].children
+            }
+    sizes = {key: _size(variable.shape) for key, variable in variables.items()}
+    trainable = sum(sizes[key] for key, variable in variables.items() if variable.trainable)
+    yield "TensorFlow", graph.meta_info_def.tensorflow_version
+    if variables:
+        yield "parameters", f"{sum(sizes.values()):,}, of which {trainable:,} are trainable"
+    keys = {variable.name.rpartition("mix_0/")[2]: key for key, variable in variables.items()}
+    if {"w", "gamma"} <= set(keys):
+        checkpoint = open_checkpoint(path / "variables" / "variables")
+        w, gamma = (checkpoint.read(keys[name]) for name in ("w", "gamma"))
+        yield from _mix_rows(Mix(tuple(w.tolist()), float(gamma)))
+
+
+def signature_rows(path: Path) -> Rows:
+    """The signatures of a SavedModel or a TF1 Hub module, whose graph is not loaded.
+
+    Args:
+        path: its folder.
+
+    Yields:
+        Rows.
+    """
+    for name, signature in sorted(_meta_graph(path).signature_def.items()):
+        if name.startswith("__"):  # TensorFlow's own
+            continue
+        yield name, "takes " + ", ".join(map(_tensor, sorted(signature.inputs.items())))
+        for output in sorted(signature.outputs.items()):
+            yield "", f"gives {_tensor(output)}"
+
+
+def _tensor(item: tuple[str, Any]) -> str:
+    name, info = item
+    if info.tensor_shape.unknown_rank:
+        return f"{name}: {tf.dtypes.as_dtype(info.dtype).name}"
+    sizes = ", ".join("?" if dim.size < 0 else str(dim.size) for dim in info.tensor_shape.dim)
+    return f"{name}: {tf.dtypes.as_dtype(info.dtype).name} [{sizes}]"
+
+
+def _size(shape: Any) -> int:
+    return math.prod(dim.size for dim in shape.dim)
+
+
+def _meta_graph(path: Path) -> Any:
+    saved_model = saved_model_pb2.SavedModel()
+    try:
+        saved_model.ParseFromString((path / "saved_model.pb").read_bytes())
+        return saved_model.meta_graphs[0]
+    except (DecodeError, IndexError) as error:
+        raise ValueError(
+            f"{path / 'saved_model.pb'} can't be read as a SavedModel. It was cut short or "
+            "damaged; copy or download it again."
+        ) from error

@@ -1,0 +1,82 @@
+"""`elmo-tf2 export`."""
+
+from enum import Enum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from elmo_tf2.cli.arguments import Options, Overwrite, Vocab
+from elmo_tf2.cli.messages import quiet_imports, say
+from elmo_tf2.files import check_free
+
+HELP = """\
+Make a TensorFlow 2 SavedModel that hub.load takes.
+
+Whoever uses it needs TensorFlow and tensorflow_hub, nothing else. Signatures, outputs and examples are in the model_card.md that is written with it. What `convert` takes is taken here too.
+
+\b
+Examples:
+  elmo-tf2 export model_folder elmo_saved_model
+  elmo-tf2 export google_elmo_3 elmo_saved_model --trainable all --tar
+"""  # noqa: E501
+
+_USE = """\
+It is used like this:
+
+import tensorflow_hub as hub
+
+elmo = hub.load({path!r})
+elmo(["the cat is on the mat", "dogs are in the fog"], signature="default", as_dict=True)["elmo"]
+"""
+
+
+class Trainable(str, Enum):
+    """What training may change."""
+
+    mix = "mix"
+    all = "all"
+    none = "none"
+
+
+def export(
+    model: Annotated[
+        Path,
+        typer.Argument(
+            metavar="MODEL",
+            help="A model folder, or published weights in any form that `convert` takes.",
+            show_default=False,
+        ),
+    ],
+    out: Annotated[
+        Path, typer.Argument(metavar="OUT", help="The folder to make.", show_default=False)
+    ],
+    trainable: Annotated[
+        Trainable,
+        typer.Option(
+            help="What training may change: the weights of the layers' sum (mix), the whole "
+            "encoder too (all), or nothing (none)."
+        ),
+    ] = Trainable.mix,
+    tar: Annotated[
+        bool, typer.Option("--tar", help="Write OUT.tar.gz too, laid out as TF Hub's archives are.")
+    ] = False,
+    options: Options = None,
+    vocab: Vocab = None,
+    overwrite: Overwrite = False,
+) -> None:
+    """Makes a SavedModel."""
+    check_free(out, overwrite)
+    with quiet_imports():
+        from elmo_tf2.convert import load_weights
+        from elmo_tf2.models import ElmoEmbeddings
+        from elmo_tf2.saved_model import export_saved_model
+
+    weights = load_weights(model, options=options, vocab=vocab)
+    elmo = ElmoEmbeddings.from_weights(weights)
+    folder = export_saved_model(
+        elmo, out, trainable=trainable.value, tar=tar, overwrite=overwrite, source=model.name
+    )
+    written = f"{folder} and {folder}.tar.gz" if tar else f"{folder}"
+    say(f"Exported {model} to {written}.")
+    say(_USE.format(path=str(folder.absolute())))

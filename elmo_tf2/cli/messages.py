@@ -1,0 +1,157 @@
+"""Everything the command line says: results to stdout; errors, warnings, progress to stderr."""
+
+import contextlib
+import logging
+import os
+import sys
+import tempfile
+import warnings
+from collections.abc import Callable, Iterable, Iterator
+
+import typer
+
+# TensorFlow's own levels: 0 shows all, 3 nothing but what ends the program.
+_TENSORFLOW_LOG_LEVEL = "TF_CPP_MIN_LOG_LEVEL"
+
+
+def say(text: str = "") -> None:
+    """Prints a part of the result.
+
+    Args:
+        text: what to print.
+    """
+    typer.echo(text)
+
+
+def say_table(rows: Iterable[tuple[str, str]]) -> None:
+    """Prints names and values below one another.
+
+    Args:
+        rows: pairs of both.
+    """
+    rows = list(rows)
+    width = max(len(name) for name, _ in rows)
+    for name, value in rows:
+        say(f"  {name:<{width}}  {value}")
+
+
+def complain(text: str) -> None:
+    """Prints a warning or an error.
+
+    Args:
+        text: what to print.
+    """
+    typer.echo(text, err=True)
+
+
+def error_text(error: BaseException) -> str | None:
+    """What to tell of an error that is the user's or the machine's.
+
+    Args:
+        error: any error.
+
+    Returns:
+        The text, or None if it is a fault of the program, of which the traceback should be seen.
+    """
+    if isinstance(error, BrokenPipeError):
+        return None  # the reader of a pipe wants no more
+    if isinstance(error, OSError):
+        what = error.strerror or str(error)
+        return what if error.filename is None else f"{error.filename}: {what}"
+    if isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError":
+        return f"Not enough memory or disk space. {error}"
+    if isinstance(error, ValueError) and _raised_here(error):
+        return str(error)
+    return None
+
+
+def _raised_here(error: BaseException) -> bool:
+    """Whether this package raised it: it checks what users give, and its messages are for them."""
+    traceback = error.__traceback__
+    while traceback is not None and traceback.tb_next is not None:
+        traceback = traceback.tb_next
+    name = traceback.tb_frame.f_globals.get("__name__", "") if traceback is not None else ""
+    return name.partition(".")[0] == "elmo_tf2"
+
+
+class WarningHandler(logging.Handler):
+    """Prints what the library logs."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Prints a record.
+
+        Args:
+            record: of a logger.
+        """
+        complain(f"{record.levelname.capitalize()}: {record.getMessage()}")
+
+
+def show_warnings() -> None:
+    """Lets the library's warnings be printed, once."""
+    logger = logging.getLogger("elmo_tf2")
+    if not any(isinstance(handler, WarningHandler) for handler in logger.handlers):
+        logger.addHandler(WarningHandler(logging.WARNING))
+        logger.propagate = False
+
+
+@contextlib.contextmanager
+def quiet_imports() -> Iterator[None]:
+    """Hides what TensorFlow prints while it is imported, unless the import fails.
+
+    Some versions (2.21 is one) then print notes on the machine at any log level. Whoever set the
+    log level in the environment sees everything.
+
+    Yields:
+        Nothing.
+    """
+    if _TENSORFLOW_LOG_LEVEL in os.environ or "tensorflow" in sys.modules:
+        yield
+        return
+    os.environ[_TENSORFLOW_LOG_LEVEL] = "3"
+    with warnings.catch_warnings(), tempfile.TemporaryFile() as hidden:
+        warnings.simplefilter("ignore")
+        stderr = os.dup(2)
+        os.dup2(hidden.fileno(), 2)
+        try:
+            yield
+        except BaseException:
+            hidden.seek(0)
+            os.write(stderr, hidden.read())
+            raise
+        finally:
+            os.dup2(stderr, 2)
+            os.close(stderr)
+
+
+@contextlib.contextmanager
+def progress_bar(waiting_for: str) -> Iterator[Callable[[int, int], None]]:
+    """Shows how many words are done, their rate and the time left, on a terminal.
+
+    Args:
+        waiting_for: what happens until the first words are done.
+
+    Yields:
+        A function to call with the number of words that are done and that of all.
+    """
+    from rich import progress
+    from rich.console import Console
+
+    console = Console(stderr=True)
+    columns = (
+        progress.TextColumn("{task.description}", markup=False),
+        progress.BarColumn(bar_width=None),
+        progress.TextColumn("{task.percentage:>3.0f}%"),
+        progress.TextColumn("{task.fields[rate]}"),
+        progress.TimeRemainingColumn(elapsed_when_finished=True),
+    )
+    bar = progress.Progress(*columns, console=console, disable=not console.is_terminal)
+    with bar:
+        task = bar.add_task(waiting_for, total=None, rate="")
+
+        def update(done: int, total: int) -> None:
+            if bar.tasks[task].total is None:  # the first call; what is done was done before
+                bar.reset(task, total=total, completed=done, description="Embedding")
+            speed = bar.tasks[task].speed
+            bar.update(task, completed=done, rate=f"{speed:,.0f} tokens/s" if speed else "")
+
+        yield update

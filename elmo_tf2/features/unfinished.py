@@ -1,0 +1,230 @@
+"""A feature file while it is being made, in a way that a kill at any moment does no harm.
+
+The text is read twice. First the HDF5 file is laid out at its full size: every dataset has its
+place, but not yet its values. From then on HDF5 has no part in it; vectors are written to their
+places as plain bytes, so that there is no moment at which a kill could damage the file. After
+each window of sentences a second file tells how far it is. Both are in a folder beside the output.
+"""
+
+import contextlib
+import dataclasses
+import hashlib
+import json
+import os
+import shutil
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+import h5py
+import numpy as np
+
+from elmo_tf2.features.encoder import Encoder
+from elmo_tf2.features.text import Sentence, read_sentences
+from elmo_tf2.files import completed
+
+if sys.platform != "win32":
+    import fcntl
+
+_DATA = "features.hdf5"
+_PROGRESS = "progress.json"
+
+
+@dataclasses.dataclass(frozen=True)
+class Progress:
+    """Of what an unfinished file is, and how far it has come.
+
+    Args:
+        model: the model's fingerprint.
+        text: the text's.
+        sentences: number of all sentences.
+        tokens: number of all words.
+        finished_sentences: number of those whose vectors are in the file.
+        finished_tokens: number of their words.
+    """
+
+    model: str
+    text: str
+    sentences: int
+    tokens: int
+    finished_sentences: int = 0
+    finished_tokens: int = 0
+
+
+class UnfinishedFile:
+    """The folder of an unfinished feature file.
+
+    Args:
+        output: the path the file will have.
+    """
+
+    def __init__(self, output: Path) -> None:
+        self.folder = output.with_name(f"{output.name}.unfinished")
+        self.data = self.folder / _DATA
+
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """Makes the folder, keeps other runs out of it, and removes it if nothing is in it.
+
+        Yields:
+            Nothing.
+
+        Raises:
+            ValueError: if another run is at work in it.
+        """
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with contextlib.ExitStack() as stack:
+            if sys.platform != "win32":  # which has no such locks
+                descriptor = os.open(self.folder, os.O_RDONLY)
+                stack.callback(os.close, descriptor)
+                try:
+                    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except BlockingIOError:
+                    raise ValueError(
+                        f"Another run is at work in {self.folder}. Wait until it has ended, or "
+                        "choose another output."
+                    ) from None
+                except OSError:  # a file system without locks
+                    pass
+            try:
+                yield
+            finally:
+                if not self._can_go_on():
+                    shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _can_go_on(self) -> bool:
+        return self.data.exists() and (self.folder / _PROGRESS).exists()
+
+    def resume(self, encoder: Encoder, text: Path, overwrite: bool) -> Progress | None:
+        """Looks for an earlier run of the same model and text.
+
+        Args:
+            encoder: the model.
+            text: the text.
+            overwrite: whether a run of others may be given up.
+
+        Returns:
+            How far it came, or None if there is no such run.
+
+        Raises:
+            ValueError: if there is one of others, or one that is damaged.
+        """
+        if not self._can_go_on():
+            return None
+        try:
+            stored = json.loads((self.folder / _PROGRESS).read_text(encoding="utf-8"))
+            progress = Progress(**stored)
+        except (TypeError, ValueError) as error:
+            raise ValueError(
+                f"{self.folder / _PROGRESS} can't be read: {error}. Remove the folder to start "
+                "over."
+            ) from error
+        digest = hashlib.sha256()
+        for _ in read_sentences(text, digest):
+            pass
+        differing = []
+        if progress.model != encoder.fingerprint:
+            differing.append("the model differs")
+        if progress.text != digest.hexdigest():
+            differing.append("the text differs")
+        if not differing:
+            return progress
+        if overwrite:
+            return None
+        raise ValueError(
+            f"{self.folder} is of an unfinished run, and {' and '.join(differing)}. Give what was "
+            "given then to go on with it; or choose another output; or start over by "
+            "`overwrite=True` (on the command line `--overwrite`) or by removing that folder."
+        )
+
+    def lay_out(self, encoder: Encoder, text: Path) -> Progress:
+        """Makes the HDF5 file, every dataset in its place and none filled.
+
+        Args:
+            encoder: the model.
+            text: the text.
+
+        Returns:
+            The progress: none yet.
+        """
+        # First, lest it tell of what is about to be overwritten.
+        (self.folder / _PROGRESS).unlink(missing_ok=True)
+        properties = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+        properties.set_alloc_time(h5py.h5d.ALLOC_TIME_EARLY)
+        properties.set_fill_time(h5py.h5d.FILL_TIME_NEVER)
+        digest = hashlib.sha256()
+        sentences = tokens = 0
+        # The format of HDF5 1.8, the oldest that doesn't keep the names of all datasets in memory.
+        with h5py.File(self.data, "w", libver=("v108", "v108"), meta_block_size=2**20) as file:
+            for sentence in read_sentences(text, digest):
+                shape = (encoder.num_layers, len(sentence.words), encoder.dim)
+                h5py.h5d.create(
+                    file.id,
+                    str(sentence.number).encode(),
+                    h5py.h5t.IEEE_F32LE,
+                    h5py.h5s.create_simple(shape),
+                    properties,
+                )
+                sentences += 1
+                tokens += len(sentence.words)
+        with open(self.data, "rb+") as data:
+            os.fsync(data)
+        progress = Progress(encoder.fingerprint, digest.hexdigest(), sentences, tokens)
+        self.record(progress)
+        return progress
+
+    def record(self, progress: Progress) -> None:
+        """Writes down how far the file is.
+
+        Args:
+            progress: what to write.
+        """
+        with completed(self.folder / _PROGRESS, overwrite=True) as unfinished:
+            unfinished.write_text(json.dumps(dataclasses.asdict(progress)), encoding="utf-8")
+
+    @contextlib.contextmanager
+    def writer(self) -> Iterator["Writer"]:
+        """Opens the file for filling.
+
+        Yields:
+            A `Writer`.
+        """
+        with h5py.File(self.data, "r") as places, open(self.data, "rb+") as data:
+            yield Writer(places, data)
+
+
+class Writer:
+    """Puts vectors into their places.
+
+    Args:
+        places: the laid out file.
+        data: the same file, for writing.
+    """
+
+    def __init__(self, places: h5py.File, data: BinaryIO) -> None:
+        self._places = places
+        self._data = data
+
+    def write(self, sentence: Sentence, vectors: np.ndarray) -> None:
+        """Writes the vectors of a sentence.
+
+        Args:
+            sentence: the sentence.
+            vectors: float32 array of its dataset's shape.
+
+        Raises:
+            ValueError: if the text is not what it was when the file was laid out.
+        """
+        dataset = self._places.get(str(sentence.number))
+        if dataset is None or dataset.shape != vectors.shape:
+            raise ValueError(
+                f"The text was changed while it was read: line {sentence.number + 1} is another."
+            )
+        self._data.seek(dataset.id.get_offset())
+        self._data.write(vectors.astype("<f4", copy=False).data)
+
+    def flush(self) -> None:
+        """Waits until everything is on the disk."""
+        self._data.flush()
+        os.fsync(self._data)

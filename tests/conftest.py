@@ -1,0 +1,41 @@
+"""What all tests share: quiet logs, fixed seeds, and the path of the golden data."""
+
+import os
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # before TensorFlow is imported
+
+from pathlib import Path
+
+import hypothesis
+import keras
+import numpy as np
+import pytest
+
+pytest.register_assert_rewrite("tests.layer_checks", "tests.numpy_reference")
+
+# The first example of a property test compiles a graph, which no deadline fits.
+hypothesis.settings.register_profile("tests", deadline=None, derandomize=True)
+hypothesis.settings.load_profile("tests")
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+GOLDEN = REPOSITORY.parent / "shared" / "golden"
+
+
+@pytest.fixture(autouse=True)
+def seeds():
+    """Makes every test start from the same random state, alone or among others."""
+    keras.utils.set_random_seed(20180222)
+
+
+@pytest.fixture
+def rng():
+    """A NumPy generator of a fixed seed."""
+    return np.random.default_rng(7)
+
+
+@pytest.fixture(scope="session")
+def golden() -> Path:
+    """The folder of weights and outputs that other implementations gave; skips without it."""
+    if not GOLDEN.is_dir():
+        pytest.skip("the golden data, ../shared/golden, is not here")
+    return GOLDEN

@@ -1,0 +1,124 @@
+"""`hub.KerasLayer`, a layer of tf_keras."""
+
+import numpy as np
+import tensorflow as tf
+import tensorflow_hub as hub
+import tf_keras
+from consumer import (
+    FOLDER,
+    HUB_MODULE_TEXT,
+    assert_close,
+    changed,
+    expected,
+    path,
+    slow,
+    values,
+)
+
+TEXT = tf.constant([*HUB_MODULE_TEXT, "x"])
+TARGETS = np.array([[1.0], [-1.0], [0.5]])
+
+
+def model_of(name, trainable, signature=None):
+    """A functional model with the layer in it."""
+    strings = tf_keras.Input([], dtype=tf.string)
+    arguments = {"signature": signature} if signature else None
+    layer = hub.KerasLayer(path(name), trainable=trainable, arguments=arguments)
+    vectors = layer(strings)
+    if signature == "elmo":
+        vectors = tf_keras.layers.GlobalMaxPooling1D()(vectors)
+    model = tf_keras.Model(strings, tf_keras.layers.Dense(1)(vectors))
+    model.compile(tf_keras.optimizers.SGD(0.1), "mse")
+    return model, layer
+
+
+def fitted(name, trainable, signature=None):
+    """The model after `fit`, the layer, and the names of the layer's variables that moved."""
+    model, layer = model_of(name, trainable, signature)
+    variables = layer.resolved_object.variables
+    before = values(variables)
+    model.fit(TEXT, TARGETS, epochs=2, verbose=0)
+    return model, layer, changed(variables, before)
+
+
+def names(variables):
+    return {variable.name for variable in variables}
+
+
+def test_a_frozen_layer_gives_the_exported_vectors_and_fit_leaves_it_alone():
+    model, layer, moved = fitted("mix", trainable=False)
+    assert moved == set()
+    assert layer.trainable_weights == []
+    text, of_text = expected("text")
+    assert_close(layer(tf.constant(text)), of_text["default"])
+
+
+def test_fit_on_sentence_vectors_moves_the_four_scalars_and_not_the_encoder():
+    model, layer, moved = fitted("mix", trainable=True)
+    trainable = layer.resolved_object.trainable_variables
+    assert sum(np.size(variable) for variable in trainable) == 4
+    assert moved == names(trainable) == names(layer.trainable_weights)
+
+
+def test_fit_on_word_vectors_moves_the_four_scalars_and_not_the_encoder():
+    model, layer, moved = fitted("mix", trainable=True, signature="elmo")
+    assert moved == names(layer.resolved_object.trainable_variables)
+    assert len(moved) == 2
+
+
+def test_fit_moves_the_encoder_of_an_export_that_trains_all():
+    model, layer, moved = fitted("all", trainable=True, signature="elmo")
+    assert moved == names(layer.resolved_object.variables)
+    assert len(moved) > 20
+
+
+def test_a_trainable_layer_has_the_loss_of_the_weights():
+    _, trainable = model_of("all", trainable=True)
+    _, frozen = model_of("all", trainable=False)
+    (loss,) = trainable.losses
+    assert loss > 0
+    assert frozen.losses == [0.0]
+
+
+def test_a_signature_by_the_layers_own_argument_gives_a_dictionary():
+    layer = hub.KerasLayer(path("mix"), signature="elmo", signature_outputs_as_dict=True)
+    text, of_text = expected("text")
+    assert_close(layer(tf.constant(text))["elmo"], of_text["elmo"])
+
+
+def test_tokens_come_as_a_dictionary_of_inputs():
+    inputs = {
+        "tokens": tf_keras.Input([None], dtype=tf.string, name="tokens"),
+        "sequence_len": tf_keras.Input([], dtype=tf.int32, name="sequence_len"),
+    }
+    arguments = {"signature": "tokens", "as_dict": True}
+    outputs = hub.KerasLayer(path("mix"), trainable=True, arguments=arguments)(inputs)
+    tokens, of_tokens = expected("tokens")
+    given = {"tokens": tokens, "sequence_len": of_tokens["sequence_len"]}
+    found = tf_keras.Model(inputs, outputs["elmo"])({k: tf.constant(v) for k, v in given.items()})
+    assert_close(found, of_tokens["elmo"])
+
+
+def assert_the_same_when_loaded(file, **kwargs):
+    model, _, moved = fitted("mix", trainable=True, signature="elmo")
+    assert moved
+    model.save(FOLDER / file)
+    loaded = tf_keras.models.load_model(FOLDER / file, **kwargs)
+    assert_close(loaded(TEXT), model(TEXT))
+    assert len(loaded.trainable_weights) == len(model.trainable_weights)
+
+
+def test_a_model_saved_as_keras_file_gives_the_same_when_loaded():
+    objects = {"KerasLayer": hub.KerasLayer}
+    assert_the_same_when_loaded("tf_keras_model.keras", custom_objects=objects)
+
+
+@slow
+def test_a_model_saved_as_hdf5_gives_the_same_when_loaded():
+    objects = {"KerasLayer": hub.KerasLayer}
+    assert_the_same_when_loaded("tf_keras_model.h5", custom_objects=objects)
+
+
+@slow
+def test_a_model_saved_as_saved_model_gives_the_same_when_loaded():
+    assert_the_same_when_loaded("tf_keras_model")
