@@ -1,0 +1,131 @@
+"""The ELMo implementations that are compared, and a running process of one of them."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+RUNNERS = Path(__file__).parent / "runners"
+
+
+@dataclass(frozen=True)
+class Implementation:
+    """One implementation of ELMo.
+
+    Args:
+        name: what tables call it.
+        runner: file below `runners/`.
+        environment: folder that `make_environments.py` makes for it; None for the environment
+            this process runs in.
+    """
+
+    name: str
+    runner: str
+    environment: str | None
+
+    def interpreter(self, environments: Path) -> Path:
+        """Returns the Python that runs it, whether it exists or not."""
+        if self.environment is None:
+            return Path(sys.executable)
+        return environments / self.environment / "bin" / "python"
+
+
+ELMO_TF2 = Implementation("elmo_tf2", "elmo_tf2_saved_model.py", None)
+PEERS = (
+    Implementation("bilm-tf", "bilm_tf.py", "bilm"),
+    Implementation("AllenNLP", "allennlp_elmo.py", "allennlp"),
+    Implementation("simple_elmo", "simple_elmo_tf.py", "simple-elmo"),
+)
+IMPLEMENTATIONS = {each.name: each for each in (*PEERS, ELMO_TF2)}
+
+
+class RunnerError(RuntimeError):
+    """A runner answered with an error, or ended without an answer."""
+
+
+class Runner:
+    """A process of one implementation with a model loaded; a context manager.
+
+    Args:
+        implementation: what to run.
+        model: folder it loads.
+        environments: folder of the environments.
+        max_batch_size: largest batch that will be asked for.
+        log: file that gets all it prints.
+
+    Attributes:
+        load_seconds: from starting the process to the model being loaded.
+        versions: dict of package versions in its environment.
+    """
+
+    def __init__(
+        self,
+        implementation: Implementation,
+        model: Path,
+        environments: Path,
+        max_batch_size: int,
+        log: Path,
+    ):
+        self._name = implementation.name
+        self._log = log
+        environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+        # All on the CPU: two of the peers have no code for anything else here.
+        environment |= {
+            "PYTHONUTF8": "1",
+            "CUDA_VISIBLE_DEVICES": "-1",
+            "TF_CPP_MIN_LOG_LEVEL": "2",
+        }
+        start = time.perf_counter()
+        with log.open("a", encoding="utf-8") as errors:
+            self._process = subprocess.Popen(
+                [implementation.interpreter(environments), RUNNERS / implementation.runner],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                env=environment,
+                text=True,
+            )
+        try:
+            answer = self._request(command="load", model=str(model), max_batch_size=max_batch_size)
+        except BaseException:
+            self.close()
+            raise
+        self.load_seconds = time.perf_counter() - start
+        self.versions: dict[str, str] = answer["versions"]
+
+    def __enter__(self) -> "Runner":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Ends the process; it ends by itself when its input does."""
+        self._process.communicate()
+
+    def embed(self, sentences: Path, batch_size: int, output: Path | None = None) -> dict[str, Any]:
+        """Embeds a file of sentences; see `runners/protocol.py` for the answer."""
+        return self._request(
+            command="embed",
+            sentences=str(sentences),
+            batch_size=batch_size,
+            output=output and str(output),
+        )
+
+    def _request(self, **request: Any) -> dict[str, Any]:
+        stdin, stdout = self._process.stdin, self._process.stdout
+        try:
+            stdin.write(json.dumps(request) + "\n")
+            stdin.flush()
+            answer = json.loads(stdout.readline() or "{}")
+        except BrokenPipeError:
+            answer = {}
+        if "error" in answer or not answer:
+            message = answer.get("error", "ended without an answer")
+            lines = self._log.read_text(encoding="utf-8", errors="replace").splitlines()[-15:]
+            raise RunnerError(f"{self._name}: {message}\n" + "\n".join(lines))
+        return answer
