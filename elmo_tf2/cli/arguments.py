@@ -24,3 +24,11 @@ Vocab = Annotated[
 Overwrite = Annotated[
     bool, typer.Option("--overwrite", help="Replace what is there already under that name.")
 ]
+Prove = Annotated[
+    bool,
+    typer.Option(
+        "--prove/--no-prove",
+        help="Run a TF1 Hub module to compare its vectors. Its graph is a program: don't run one "
+        "that you do not trust.",
+    ),
+]

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from elmo_tf2.cli.arguments import Options, Overwrite, Vocab
+from elmo_tf2.cli.arguments import Options, Overwrite, Prove, Vocab
 from elmo_tf2.cli.messages import quiet_imports, say, say_table
 
 HELP = """\
@@ -37,6 +37,7 @@ def convert(
     ],
     options: Options = None,
     vocab: Vocab = None,
+    prove: Prove = True,
     overwrite: Overwrite = False,
 ) -> None:
     """Turns weights into a model folder."""
@@ -44,7 +45,9 @@ def convert(
         from elmo_tf2 import convert as library
         from elmo_tf2.cli.describe import config_rows
 
-    report = library.convert(source, dest, options=options, vocab=vocab, overwrite=overwrite)
+    report = library.convert(
+        source, dest, options=options, vocab=vocab, prove=prove, overwrite=overwrite
+    )
     say(f"Converted {report.kind} {source} to the model folder {dest}.")
     say_table(config_rows(report.config, report.parameters))
     if report.max_difference is not None:

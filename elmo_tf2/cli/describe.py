@@ -41,40 +41,38 @@ def file_rows(path: Path, kind: Kind) -> Rows:
     yield "files", f"{len(files)}, {size / 1e6:,.1f} MB"
 
 
-def config_rows(config: ElmoConfig, parameters: int) -> Rows:
+def config_rows(config: ElmoConfig, parameters: int, from_shapes: bool = False) -> Rows:
     """The sizes of a model.
 
     Args:
         config: the sizes.
         parameters: number of the encoder's weights.
+        from_shapes: whether the weights' shapes are all that is known of them.
 
     Yields:
         Rows.
     """
-    skip = ", skip connections" if config.use_skip_connections else ""
-    projection = (
-        f"projected to {config.projection_dim}"
-        if config.projection_dim < config.units
-        else "not projected"
-    )
     filters = ", ".join(f"{width}x{number}" for width, number in config.filters)
+    has_projection = config.projection_dim < config.units
+    projection = f"projected to {config.projection_dim}" if has_projection else "not projected"
+    most_bytes = config.max_characters - 2  # without a word's two end marks
     yield "parameters", f"{parameters:,}"
-    yield (
-        "characters",
-        f"vectors of {config.char_embedding_dim}, words of up to {config.max_characters - 2} bytes",
-    )
-    yield "filters", f"{filters} (width x number), {config.activation}"
+    yield "characters", f"vectors of {config.char_embedding_dim}, words cut to {most_bytes} bytes"
+    yield "filters", f"{filters} (width x number)"
     yield "highway layers", str(config.num_highway_layers)
-    yield (
-        "LSTM",
-        f"{config.num_layers} layers a direction, {config.units} units, {projection}{skip}",
-    )
-    yield (
-        "clips",
-        f"cell {config.cell_clip or 'none'}, projection {config.projection_clip or 'none'}",
-    )
-    yield "boundaries", "added inside" if config.sentence_boundaries else "none"
+    yield "LSTM layers", f"{config.num_layers} a direction, {config.units} units, {projection}"
     yield "vectors", f"{config.num_layers + 1} layers of {config.layer_dim} a word"
+    if from_shapes:
+        yield "to be found out", "activation, clips, skip connections, boundaries (by `convert`)"
+        return
+    yield "activation", config.activation
+    yield "clips", f"cell {_clip(config.cell_clip)}, projection {_clip(config.projection_clip)}"
+    yield "skip connections", "yes" if config.use_skip_connections else "no"
+    yield "boundaries", "<S> and </S> added inside" if config.sentence_boundaries else "none"
+
+
+def _clip(bound: float | None) -> str:
+    return "none" if bound is None else f"{bound:g}"
 
 
 def weight_rows(path: Path, kind: Kind) -> Rows:
@@ -89,7 +87,8 @@ def weight_rows(path: Path, kind: Kind) -> Rows:
     """
     weights = read_weights(path, read_softmax=False)
     parameters = sum(array.size for array in weights.arrays.values())
-    yield from config_rows(weights.config, parameters + weights.config.char_embedding_dim)
+    parameters += weights.config.char_embedding_dim  # the row of "no word", not in the files
+    yield from config_rows(weights.config, parameters, from_shapes=kind == "tf1 hub module")
     yield from _mix_rows(weights.mix)
     if weights.vocabulary is not None:
         yield "vocabulary", f"{len(weights.vocabulary):,} words"
@@ -171,12 +170,14 @@ def signature_rows(path: Path) -> Rows:
     Yields:
         Rows.
     """
+    names: dict[tuple[str, ...], list[str]] = {}
     for name, signature in sorted(_meta_graph(path).signature_def.items()):
-        if name.startswith("__"):  # TensorFlow's own
-            continue
-        yield name, "takes " + ", ".join(map(_tensor, sorted(signature.inputs.items())))
-        for output in sorted(signature.outputs.items()):
-            yield "", f"gives {_tensor(output)}"
+        if not name.startswith("__"):  # TensorFlow's own
+            lines = ["takes " + ", ".join(map(_tensor, sorted(signature.inputs.items())))]
+            lines += [f"gives {_tensor(output)}" for output in sorted(signature.outputs.items())]
+            names.setdefault(tuple(lines), []).append(name)
+    for alike_lines, alike in names.items():
+        yield from zip((", ".join(alike), *[""] * len(alike_lines)), alike_lines, strict=False)
 
 
 def _tensor(item: tuple[str, Any]) -> str:

@@ -67,8 +67,9 @@ def embed(
         from elmo_tf2.models import ElmoEmbeddings
         from elmo_tf2.weights import detect
 
-    is_saved_model = detect(model) == "saved model"
-    source = model if is_saved_model else ElmoEmbeddings.from_weights(load_weights(model))
+    # A TF1 Hub module must be proven first; anything else is read once the arguments are checked.
+    is_hub_module = detect(model) == "tf1 hub module"
+    source = ElmoEmbeddings.from_weights(load_weights(model)) if is_hub_module else model
     try:
         with progress_bar("Reading the text") as update:
             written = embed_file(

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from elmo_tf2.cli.arguments import Options, Overwrite, Vocab
+from elmo_tf2.cli.arguments import Options, Overwrite, Prove, Vocab
 from elmo_tf2.cli.messages import quiet_imports, say
 from elmo_tf2.files import check_free
 
@@ -63,6 +63,7 @@ def export(
     ] = False,
     options: Options = None,
     vocab: Vocab = None,
+    prove: Prove = True,
     overwrite: Overwrite = False,
 ) -> None:
     """Makes a SavedModel."""
@@ -72,7 +73,7 @@ def export(
         from elmo_tf2.models import ElmoEmbeddings
         from elmo_tf2.saved_model import export_saved_model
 
-    weights = load_weights(model, options=options, vocab=vocab)
+    weights = load_weights(model, options=options, vocab=vocab, prove=prove)
     elmo = ElmoEmbeddings.from_weights(weights)
     folder = export_saved_model(
         elmo, out, trainable=trainable.value, tar=tar, overwrite=overwrite, source=model.name

@@ -56,8 +56,9 @@ def embed_file(
     ".unfinished" and there is nothing new under `output_path`.
 
     Args:
-        model: a `BiLM`, an `ElmoEmbeddings`, or the path of a model folder or of a SavedModel
-            that `export_saved_model` wrote.
+        model: a `BiLM`, an `ElmoEmbeddings`, or the path of a SavedModel that
+            `export_saved_model` wrote, or of a model folder or what else `read_weights` reads; of
+            that, only a TF1 Hub module must be converted first.
         text_path: the text, a file.
         output_path: the HDF5 file to make.
         batch_size: int > 0. The most sentences that are computed together; long ones are fewer.
@@ -96,8 +97,8 @@ def embed_file(
         except OSError as error:
             raise OSError(
                 error.errno,
-                f"{error.strerror or error}. What is finished stays in {unfinished.folder}; called again "
-                "with the same arguments, it goes on from there",
+                f"{error.strerror or error}. What is finished stays in {unfinished.folder}; called "
+                "again with the same arguments, it goes on from there",
             ) from error
         check_free(output, overwrite)
         os.replace(unfinished.data, output)

@@ -12,7 +12,7 @@ import tensorflow as tf
 from elmo_tf2.characters import sentences_to_char_ids
 from elmo_tf2.features.text import Sentence
 from elmo_tf2.models import BiLM, ElmoEmbeddings
-from elmo_tf2.weights import detect
+from elmo_tf2.weights import detect, read_weights
 
 Model = BiLM | ElmoEmbeddings | str | os.PathLike[str]
 
@@ -63,19 +63,26 @@ def encoder_of(model: Model) -> Encoder:
     """The encoder of a model.
 
     Args:
-        model: a `BiLM`, an `ElmoEmbeddings`, or the path of a model folder or of a SavedModel.
+        model: a `BiLM`, an `ElmoEmbeddings`, or the path of a SavedModel or of what
+            `read_weights` reads, but for a TF1 Hub module.
 
     Returns:
         An `Encoder`.
 
     Raises:
         FileNotFoundError: if there is nothing at the path.
-        ValueError: if it is neither of these.
+        ValueError: if it is none of these.
     """
     if isinstance(model, (str, os.PathLike)):
-        if detect(model) == "saved model":
+        kind = detect(model)
+        if kind == "saved model":
             return _of_saved_model(Path(model))
-        model = ElmoEmbeddings.from_folder(model)
+        if kind == "tf1 hub module":
+            raise ValueError(
+                f"{model} is a TF1 Hub module, whose weights do not tell all of its configuration. "
+                "Convert it to a model folder, and give that."
+            )
+        model = ElmoEmbeddings.from_weights(read_weights(model, read_softmax=False))
     bilm = model.encoder if isinstance(model, ElmoEmbeddings) else model
     if not isinstance(bilm, BiLM):
         raise ValueError(

@@ -156,7 +156,7 @@ class UnfinishedFile:
         digest = hashlib.sha256()
         sentences = tokens = 0
         # The format of HDF5 1.8, the oldest that doesn't keep the names of all datasets in memory.
-        with h5py.File(self.data, "w", libver=("v108", "v108"), meta_block_size=2**20) as file:
+        with h5py.File(self.data, "w", libver=("v108", "v108"), meta_block_size=2**16) as file:
             for sentence in read_sentences(text, digest):
                 shape = (encoder.num_layers, len(sentence.words), encoder.dim)
                 h5py.h5d.create(
