@@ -13,7 +13,8 @@ FLOORS = [
     {"weights"},
     {"models", "training", "presets"},
     {"saved_model", "features", "convert"},
-    {"cli", "__main__"},
+    {"cli"},
+    {"__main__"},
 ]
 FLOOR = {place: number for number, places in enumerate(FLOORS) for place in places}
 

@@ -86,7 +86,6 @@ def run_tests(folder, tests):
     result = python(sys.executable, runner, str(folder), *tests, cwd=elsewhere)
     reports = [json.loads(line) for line in result.stdout.splitlines() if line[:9] == '{"test": ']
     errors = {report["test"]: report["error"] for report in reports}
-    print(*sorted(reports,key=lambda r:-r["seconds"]),sep="\n")
     for test in set(tests) - set(errors):
         errors[test] = f"The process ended with {result.returncode}:\n{result.stderr[-3000:]}"
     return errors

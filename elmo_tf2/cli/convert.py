@@ -57,3 +57,8 @@ def convert(
             f"{report.max_difference:.1e} at most, on a few sentences; sentence boundaries are "
             f"added {inside}."
         )
+    elif report.kind == "tf1 hub module":
+        say(
+            "The module was not run: activation, clips, skip connections and boundaries are taken "
+            "to be those of google/elmo/3."
+        )

@@ -1,5 +1,7 @@
 """Training a loaded model without Keras, and saving it again."""
 
+from functools import cache
+
 import numpy as np
 import tensorflow as tf
 import tensorflow_hub as hub
@@ -8,6 +10,7 @@ from consumer import FOLDER, HUB_MODULE_TEXT, assert_outputs_close, changed, pat
 SENTENCES = tf.constant([*HUB_MODULE_TEXT, "x", ""])
 
 
+@cache
 def fine_tuned(name):
     """A loaded model after three steps, and the names of the variables that moved."""
     elmo = hub.load(path(name))
@@ -23,10 +26,31 @@ def fine_tuned(name):
     return elmo, changed(elmo.variables, before)
 
 
-def saved_again(elmo, name):
-    folder = str(FOLDER / name)
+@cache
+def fine_tuned_and_saved_again():
+    """A model that was trained, and what is loaded after saving it."""
+    elmo, moved = fine_tuned("mix")
+    assert moved
+    folder = str(FOLDER / "fine_tuned")
     tf.saved_model.save(elmo, folder, signatures=elmo.signatures)
-    return hub.load(folder)
+    return elmo, hub.load(folder)
+
+
+def test_the_gradients_of_the_weighted_sum_are_those_of_its_equation():
+    elmo = hub.load(path("mix"))
+    w, gamma = sorted(elmo.trainable_variables, key=lambda variable: -variable.shape.rank)
+    outputs = elmo(tf.constant(HUB_MODULE_TEXT), as_dict=True)
+    word = np.concatenate([outputs["word_emb"]] * 2, axis=-1)
+    layers = [word, outputs["lstm_outputs1"].numpy(), outputs["lstm_outputs2"].numpy()]
+    with tf.GradientTape() as tape:
+        loss = tf.reduce_sum(elmo(tf.constant(HUB_MODULE_TEXT), signature="elmo"))
+    of_w, of_gamma = tape.gradient(loss, [w, gamma])
+    shares = np.exp(w) / np.exp(w).sum()
+    sums = np.array([layer.sum() for layer in layers])
+    mean = shares @ sums
+    # y = gamma sum_j s_j h_j with s = softmax(w); float32 sums of some hundred numbers
+    np.testing.assert_allclose(of_gamma, mean, rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(of_w, gamma * shares * (sums - mean), rtol=1e-4, atol=1e-4)
 
 
 def test_only_the_weighted_sum_moves_when_nothing_else_is_trainable():
@@ -57,16 +81,14 @@ def test_the_loss_of_the_weights_is_l2_times_their_squares():
 
 
 def test_a_fine_tuned_model_saved_again_gives_the_same_vectors():
-    elmo, _ = fine_tuned("mix")
-    again = saved_again(elmo, "again")
-    wanted = elmo(SENTENCES, as_dict=True)
+    elmo, again = fine_tuned_and_saved_again()
+    wanted = elmo.signatures["default"](strings=SENTENCES)
     for outputs in (again(SENTENCES, as_dict=True), again.signatures["default"](strings=SENTENCES)):
         assert_outputs_close(outputs, wanted)
 
 
 def test_a_fine_tuned_model_saved_again_has_the_same_signatures():
-    elmo, _ = fine_tuned("mix")
-    again = saved_again(elmo, "again_for_signatures")
+    elmo, again = fine_tuned_and_saved_again()
     assert set(again.signatures) == set(elmo.signatures)
     for name, signature in elmo.signatures.items():
         of_again = again.signatures[name]
@@ -75,10 +97,10 @@ def test_a_fine_tuned_model_saved_again_has_the_same_signatures():
 
 
 def test_a_fine_tuned_model_saved_again_can_be_trained_again():
-    elmo, _ = fine_tuned("all")
-    again = saved_again(elmo, "again_for_training")
-    assert len(again.trainable_variables) == len(elmo.trainable_variables)
+    _, again = fine_tuned_and_saved_again()
     with tf.GradientTape() as tape:
         loss = tf.reduce_sum(again(SENTENCES, signature="elmo") ** 2)
         loss += again.regularization_losses[0]()
-    assert all(gradient is not None for gradient in tape.gradient(loss, again.trainable_variables))
+    gradients = tape.gradient(loss, again.trainable_variables)
+    assert len(gradients) == 2
+    assert all(gradient is not None for gradient in gradients)

@@ -1,5 +1,7 @@
 """`hub.KerasLayer`, a layer of tf_keras."""
 
+from functools import cache
+
 import numpy as np
 import tensorflow as tf
 import tensorflow_hub as hub
@@ -32,6 +34,7 @@ def model_of(name, trainable, signature=None):
     return model, layer
 
 
+@cache
 def fitted(name, trainable, signature=None):
     """The model after `fit`, the layer, and the names of the layer's variables that moved."""
     model, layer = model_of(name, trainable, signature)

@@ -1,5 +1,7 @@
 """`keras.layers.TFSMLayer`, by which a Keras 3 model takes a SavedModel."""
 
+from functools import cache
+
 import keras
 import numpy as np
 import tensorflow as tf
@@ -31,6 +33,7 @@ def model_of(name, endpoint, **kwargs):
     return model, layer
 
 
+@cache
 def fitted(name, endpoint):
     """The model after `fit`, and how many of the layer's variables moved."""
     model, layer = model_of(name, endpoint)
@@ -66,6 +69,7 @@ def test_fit_on_word_vectors_moves_the_weighted_sum_alone():
     assert sum(np.size(variable) for variable in layer.trainable_variables) == 4
 
 
+@slow
 def test_fit_on_sentence_vectors_moves_the_weighted_sum_alone():
     model, layer, moved = fitted("mix", "default")
     assert len(moved) == 2
@@ -90,6 +94,7 @@ def test_fit_on_tokens_moves_the_weighted_sum_alone():
     assert len(changed(layer.weights, before)) == 2
 
 
+@slow
 def test_fit_moves_the_encoder_of_an_export_that_trains_all():
     model, layer, moved = fitted("all", "elmo")
     assert len(moved) == len(layer.weights) > 20
