@@ -39,7 +39,8 @@ class BiLMOutput(NamedTuple):
         """
         pairs = zip(self.forward, self.backward, strict=True)
         return [
-            tf.concat(pair, axis=-1) for pair in ((self.word_vectors, self.word_vectors), *pairs)
+            keras.ops.concatenate(pair, axis=-1)
+            for pair in ((self.word_vectors, self.word_vectors), *pairs)
         ]
 
 
@@ -82,6 +83,8 @@ class BiLM(keras.Model):
 
     def __init__(self, config: ElmoConfig | Mapping[str, Any], **kwargs: Any) -> None:
         super().__init__(**kwargs)
+        # Keras would round the states to the type of the inputs: `call` casts what is to be cast.
+        self.autocast = False
         self.supports_jit = False  # XLA takes no shapes that the data decide
         if not isinstance(config, ElmoConfig):
             config = ElmoConfig.from_options(config)
@@ -137,6 +140,8 @@ class BiLM(keras.Model):
                 f"{self.config.max_characters}) or word vectors (float) of shape (batch, tokens, "
                 f"{self.config.projection_dim}). Received: {inputs.dtype.name}, {inputs.shape}."
             )
+        if not is_characters:
+            inputs = tf.cast(inputs, self.compute_dtype)
         if mask is None:
             mask = (
                 tf.reduce_any(inputs > 0, axis=-1)

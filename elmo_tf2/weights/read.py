@@ -51,8 +51,8 @@ def detect(path: StrPath) -> Kind:
         ValueError: if it is none of these, or could be two of them.
 
     Example:
-    >>> detect("elmo_2x4096_512_2048cnn_2xhighway_weights.hdf5")
-    'bilm hdf5'
+    >>> detect("model_folder")
+    'model folder'
     """
     if re.match(r"[A-Za-z][A-Za-z0-9+.-]+:/", str(path)):
         raise ValueError(f"{path} is an address. Download it, and give the folder or file.")
@@ -145,8 +145,8 @@ def read_weights(
         ValueError: if it holds no weights, or a file is damaged or does not fit the others.
 
     Example:
-    >>> read_weights("elmo_2x4096_512_2048cnn_2xhighway_weights.hdf5").config.units
-    4096
+    >>> read_weights("model_folder").config.units
+    16
     """
     kind = detect(path)
     if kind == "model folder":
