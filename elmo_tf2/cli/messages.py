@@ -114,7 +114,7 @@ def quiet_imports() -> Iterator[None]:
         os.dup2(hidden.fileno(), 2)
         try:
             yield
-        except BaseException:
+        except Exception:
             hidden.seek(0)
             os.write(stderr, hidden.read())
             raise
@@ -136,15 +136,15 @@ def progress_bar(waiting_for: str) -> Iterator[Callable[[int, int], None]]:
     from rich import progress
     from rich.console import Console
 
-    console = Console(stderr=True)
     columns = (
         progress.TextColumn("{task.description}", markup=False),
         progress.BarColumn(bar_width=None),
-        progress.TextColumn("{task.percentage:>3.0f}%"),
         progress.TextColumn("{task.fields[rate]}"),
         progress.TimeRemainingColumn(elapsed_when_finished=True),
     )
-    bar = progress.Progress(*columns, console=console, disable=not console.is_terminal)
+    bar = progress.Progress(
+        *columns, console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()
+    )
     with bar:
         task = bar.add_task(waiting_for, total=None, rate="")
 
@@ -152,6 +152,7 @@ def progress_bar(waiting_for: str) -> Iterator[Callable[[int, int], None]]:
             if bar.tasks[task].total is None:  # the first call; what is done was done before
                 bar.reset(task, total=total, completed=done, description="Embedding")
             speed = bar.tasks[task].speed
-            bar.update(task, completed=done, rate=f"{speed:,.0f} tokens/s" if speed else "")
+            rate = f" {speed:,.0f} tokens/s" if speed else ""
+            bar.update(task, completed=done, rate=f"{done / max(total, 1):.0%}{rate}")
 
         yield update

@@ -86,9 +86,10 @@ def embed_file(
     """
     check_integer("batch_size", batch_size)
     text, output = Path(text_path), Path(output_path).absolute()
-    _check_paths(text, output, overwrite)
+    _check_paths(text, output)
     unfinished = UnfinishedFile(output)
     with unfinished.locked():
+        check_free(output, overwrite)
         encoder = encoder_of(model)
         progress = unfinished.resume(encoder, text, overwrite) or unfinished.lay_out(encoder, text)
         try:
@@ -105,14 +106,13 @@ def embed_file(
     return FeatureFile(output, progress.sentences, progress.tokens, encoder.num_layers, encoder.dim)
 
 
-def _check_paths(text: Path, output: Path, overwrite: bool) -> None:
+def _check_paths(text: Path, output: Path) -> None:
     if not text.exists():
         raise FileNotFoundError(f"There is no text {str(text)!r}.")
     if not text.is_file():
         raise ValueError(f"{text} is not a file. Expected: a text file, which can be read twice.")
     if output.is_dir():
         raise ValueError(f"{output} is a folder. Expected: the name of a file to write.")
-    check_free(output, overwrite)
     if output.exists() and output.samefile(text):
         raise ValueError(f"{output} is the text itself. Choose another name for the output.")
 
