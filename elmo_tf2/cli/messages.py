@@ -91,7 +91,6 @@ def show_warnings() -> None:
     logger = logging.getLogger("elmo_tf2")
     if not any(isinstance(handler, WarningHandler) for handler in logger.handlers):
         logger.addHandler(WarningHandler(logging.WARNING))
-        logger.propagate = False
 
 
 @contextlib.contextmanager
@@ -151,8 +150,9 @@ def progress_bar(waiting_for: str) -> Iterator[Callable[[int, int], None]]:
         def update(done: int, total: int) -> None:
             if bar.tasks[task].total is None:  # the first call; what is done was done before
                 bar.reset(task, total=total, completed=done, description="Embedding")
+            bar.update(task, completed=done)
             speed = bar.tasks[task].speed
             rate = f" {speed:,.0f} tokens/s" if speed else ""
-            bar.update(task, completed=done, rate=f"{done / max(total, 1):.0%}{rate}")
+            bar.update(task, rate=f"{done / max(total, 1):.0%}{rate}")
 
         yield update

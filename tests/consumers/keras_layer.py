@@ -56,6 +56,7 @@ def test_a_frozen_layer_gives_the_exported_vectors_and_fit_leaves_it_alone():
     assert_close(layer(tf.constant(text)), of_text["default"])
 
 
+@slow
 def test_fit_on_sentence_vectors_moves_the_four_scalars_and_not_the_encoder():
     model, layer, moved = fitted("mix", trainable=True)
     trainable = layer.resolved_object.trainable_variables
@@ -72,15 +73,17 @@ def test_fit_on_word_vectors_moves_the_four_scalars_and_not_the_encoder():
 def test_fit_moves_the_encoder_of_an_export_that_trains_all():
     model, layer, moved = fitted("all", trainable=True, signature="elmo")
     assert moved == names(layer.resolved_object.variables)
-    assert len(moved) > 20
+    assert len(moved) > 10
 
 
 def test_a_trainable_layer_has_the_loss_of_the_weights():
-    _, trainable = model_of("all", trainable=True)
-    _, frozen = model_of("all", trainable=False)
-    (loss,) = trainable.losses
-    assert loss > 0
-    assert frozen.losses == [0.0]
+    _, layer = model_of("all", trainable=True)
+    (w,) = [variable for variable in layer.trainable_weights if variable.name.endswith("/w:0")]
+    w.assign([1.0, 3.0])
+    (loss,) = layer.losses
+    np.testing.assert_allclose(loss, 0.1 * 10, rtol=1e-6)
+    layer.trainable = False
+    assert layer.losses == [0.0]
 
 
 def test_a_signature_by_the_layers_own_argument_gives_a_dictionary():

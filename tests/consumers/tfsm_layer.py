@@ -75,6 +75,7 @@ def test_fit_on_sentence_vectors_moves_the_weighted_sum_alone():
     assert len(moved) == 2
 
 
+@slow
 def test_fit_on_tokens_moves_the_weighted_sum_alone():
     inputs = {
         "tokens": keras.Input([None], dtype="string", name="tokens"),
@@ -97,7 +98,7 @@ def test_fit_on_tokens_moves_the_weighted_sum_alone():
 @slow
 def test_fit_moves_the_encoder_of_an_export_that_trains_all():
     model, layer, moved = fitted("all", "elmo")
-    assert len(moved) == len(layer.weights) > 20
+    assert len(moved) == len(layer.weights) > 10
 
 
 def test_a_layer_that_is_not_trainable_stays_as_it_is():

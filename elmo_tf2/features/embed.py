@@ -99,7 +99,7 @@ def embed_file(
             raise OSError(
                 error.errno,
                 f"{error.strerror or error}. What is finished stays in {unfinished.folder}; called "
-                "again with the same arguments, it goes on from there",
+                "again with the same arguments, it goes on from there.",
             ) from error
         check_free(output, overwrite)
         os.replace(unfinished.data, output)

@@ -1,0 +1,183 @@
+"""Each command of the command line does what it says."""
+
+import h5py
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from elmo_tf2.weights import read_weights
+from elmo_tf2.weights import write_model_folder as write_weights
+from tests.cli_fixtures import (
+    CONFIG,
+    expected_vectors,
+    export,
+    read_features,
+    run,
+    run_python,
+    write_model_folder,
+)
+from tests.weights.helpers import random_language_model
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    return write_model_folder(tmp_path_factory.mktemp("cli") / "model")
+
+
+@pytest.fixture(scope="module")
+def saved_model(model):
+    return export(model, model.with_name("saved_model"))
+
+
+@pytest.fixture(scope="module")
+def language_model(tmp_path_factory):
+    """A model folder with words and a softmax."""
+    folder = tmp_path_factory.mktemp("cli") / "language_model"
+    write_weights(random_language_model(CONFIG, np.random.default_rng(0)), folder)
+    return folder
+
+
+# inspect
+
+
+def test_inspect_tells_a_model_folder(model):
+    told = run("inspect", model)
+    assert f"{model}: model folder" in told
+    assert "parameters        5,204" in told
+    assert "2 a direction, 12 units, projected to 8" in told
+    assert "3 layers of 16 a word" in told
+    assert "cell 1.5, projection 0.7" in told
+    assert "weights 0.2, -0.1, 0.4 (shares 34%, 25%, 41%), gamma 1.3" in told
+
+
+def test_inspect_counts_the_parameters_of_the_models_variables(model, saved_model):
+    with h5py.File(model / "weights.hdf5") as file:
+        sizes = []
+        file.visititems(lambda _, item: sizes.append(getattr(item, "size", 0)))
+    padding, mix = 4, 4
+    number = sum(sizes) + padding
+    assert f"  {number - mix:,}\n" in run("inspect", model)
+    assert f"  {number:,}, of which 4 are trainable" in run("inspect", saved_model)
+
+
+def test_inspect_tells_words_and_softmax_of_a_language_model(language_model):
+    told = run("inspect", language_model)
+    assert "vocabulary        7 words" in told
+    assert "softmax           7 words of 8" in told
+
+
+def test_inspect_tells_a_weight_file(model):
+    assert "weights.hdf5: bilm hdf5" in run("inspect", model / "weights.hdf5")
+
+
+def test_inspect_tells_a_saved_model_without_its_weights(saved_model, tmp_path):
+    told = run("inspect", saved_model)
+    assert "saved model" in told
+    assert "default, serving_default  takes strings: string [?]" in told
+    assert "takes sequence_len: int32 [?], tokens: string [?, ?]" in told
+    assert "gives word_emb: float32 [?, ?, 8]" in told
+    assert "weights 0.2, -0.1, 0.4" in told
+
+
+def test_inspect_tells_word_vectors_of_a_vocabulary(tmp_path):
+    with h5py.File(tmp_path / "vectors.hdf5", "w") as file:
+        file["embedding"] = np.zeros((5, 3), np.float32)
+    assert "embedding  5 x 3 (words x numbers)" in run("inspect", tmp_path / "vectors.hdf5")
+
+
+@pytest.mark.parametrize("content", [b"", b"\xff" * 100])
+def test_inspect_tells_a_damaged_saved_model(tmp_path, content):
+    (tmp_path / "saved_model.pb").write_bytes(content)
+    message = run("inspect", tmp_path, exit_code=1)
+    assert "saved_model.pb can't be read as a SavedModel" in message
+
+
+def test_inspect_tells_a_saved_model_of_other_things(tmp_path):
+    module = tf.Module()
+    module.weight = tf.Variable(2.0)
+    module.double = tf.function(lambda x: module.weight * x, input_signature=[tf.TensorSpec(None)])
+    tf.saved_model.save(module, str(tmp_path), signatures={"double": module.double})
+    told = run("inspect", tmp_path)
+    assert "double  takes x: float32\n" in told
+    assert "mix" not in told
+
+
+def test_inspect_tells_golden_models_of_every_kind(golden):
+    hub = run("inspect", golden / "tf1_hub")
+    assert "tf1 hub module" in hub
+    assert "to be found out  activation, clips" in hub
+    assert "gamma 1.3" in hub
+    assert "default  takes strings: string [?]" in hub
+    checkpoint = run("inspect", golden / "bilm_checkpoint" / "model.ckpt-400")
+    assert "tf1 checkpoint" in checkpoint
+    assert "softmax           3,003 words of 32" in checkpoint
+    assert "name" in run("inspect", golden / "bilm_checkpoint", exit_code=1).lower()
+
+
+# convert
+
+
+def test_convert_makes_the_same_model(model, tmp_path):
+    said = run("convert", model / "weights.hdf5", tmp_path / "out")
+    assert f"to the model folder {tmp_path / 'out'}" in said
+    weights, copy = read_weights(model), read_weights(tmp_path / "out")
+    assert copy.config == weights.config and copy.mix == weights.mix
+    for name, array in weights.arrays.items():
+        np.testing.assert_array_equal(copy.arrays[name], array)
+
+
+def test_convert_takes_options_and_words_from_elsewhere(model, tmp_path):
+    weights = tmp_path / "weights.hdf5"
+    weights.write_bytes((model / "weights.hdf5").read_bytes())
+    assert "options" in run("convert", weights, tmp_path / "out", exit_code=1)
+    (tmp_path / "words").write_text("the\ncat\n")
+    options = ["--options", model / "options.json", "--vocab", tmp_path / "words"]
+    run("convert", weights, tmp_path / "out", *options)
+    assert read_weights(tmp_path / "out").vocabulary == ("the", "cat")
+
+
+def test_convert_overwrites_on_demand(model, tmp_path):
+    for arguments, exit_code in (([], 0), ([], 1), (["--overwrite"], 0)):
+        run("convert", model, tmp_path / "out", *arguments, exit_code=exit_code)
+
+
+def test_convert_proves_a_tf1_hub_module(golden, tmp_path):
+    said = run("convert", golden / "tf1_hub", tmp_path / "out")
+    assert "differ by" in said and "e-0" in said
+    assert "sentence boundaries are added inside" in said
+
+
+# export
+
+
+@pytest.mark.slow
+def test_export_tells_how_to_use_what_it_made(model, tmp_path):
+    said = run("export", model, tmp_path / "out", "--trainable", "all", "--tar")
+    assert (tmp_path / "out.tar.gz").stat().st_size > 0
+    assert "5,208, of which 5,208 are trainable" in run("inspect", tmp_path / "out")
+    lines = said[said.index("import tensorflow_hub") :].strip().splitlines()
+    code = "\n".join([*lines[:-1], f"print({lines[-1]}.shape)"])
+    result = run_python("-c", code)
+    assert result.stdout.strip() == "(2, 6, 16)", result.stderr
+
+
+# embed
+
+
+def test_embed_writes_the_vectors_of_every_line(model, saved_model, tmp_path):
+    text = tmp_path / "text.txt"
+    text.write_text("the cat\n\ndogs are in the fog")
+    for source in (model, saved_model):
+        out = tmp_path / f"{source.name}.hdf5"
+        said = run("embed", source, text, out, "--batch-size", 1)
+        assert f"Wrote {out}: 3 sentences, 7 words, each 3 layers of 16 numbers." in said
+        features = read_features(out)
+        for line, vectors in zip(text.read_text().split("\n"), features, strict=True):
+            expected = expected_vectors(line.split()) if line else np.zeros((3, 0, 16))
+            np.testing.assert_allclose(vectors, expected, atol=1e-5)
+
+
+def test_embed_takes_a_tf1_hub_module(golden, tmp_path):
+    (tmp_path / "text.txt").write_text("the cat\n")
+    run("embed", golden / "tf1_hub", tmp_path / "text.txt", tmp_path / "out.hdf5")
+    assert read_features(tmp_path / "out.hdf5")[0].shape == (3, 2, 32)

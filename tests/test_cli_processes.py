@@ -1,0 +1,102 @@
+"""The command line as a user starts it: a process, with its exit code and its streams."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+from tests.cli_fixtures import (
+    environment,
+    random_text,
+    read_features,
+    run,
+    run_python,
+    write_model_folder,
+)
+
+pytestmark = pytest.mark.slow  # each process imports TensorFlow
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    return write_model_folder(tmp_path_factory.mktemp("cli") / "model")
+
+
+def run_process(*arguments, **variables):
+    """Runs a command, its output in a pipe."""
+    return run_python("-m", "elmo_tf2", *arguments, **variables)
+
+
+def test_exit_codes_and_errors_reach_the_shell():
+    result = run_process("inspect", "nothing")
+    assert result.returncode == 1
+    assert result.stderr == "Error: There is no file, folder or checkpoint 'nothing'.\n"
+    assert result.stdout == ""
+    assert run_process("inspect").returncode == 2
+
+
+def test_a_name_that_is_no_unicode_will_do(tmp_path):
+    if sys.platform in ("win32", "darwin"):
+        pytest.skip("file names are Unicode here")
+    result = run_process("inspect", os.fsdecode(os.fsencode(tmp_path) + b"/\xff"))
+    assert result.returncode == 1
+    assert result.stderr.startswith("Error: There is no file")
+
+
+def test_warnings_of_the_library_go_to_stderr(model, tmp_path):
+    options = json.loads((model / "options.json").read_text())
+    options["unheard_of"] = 1
+    (tmp_path / "options.json").write_text(json.dumps(options))
+    result = run_process("convert", model, tmp_path / "out", "--options", tmp_path / "options.json")
+    assert result.returncode == 0
+    (line,) = result.stderr.splitlines()  # and nothing that TensorFlow has to say
+    assert line.startswith("Warning: ") and "`unheard_of` is passed over" in line
+    assert "Warning" not in result.stdout
+
+
+def test_in_a_pipe_there_is_no_progress_bar(model, tmp_path):
+    (tmp_path / "text.txt").write_text(random_text(50))
+    result = run_process(
+        "embed", model, tmp_path / "text.txt", tmp_path / "out.hdf5", FORCE_COLOR="1"
+    )
+    assert result.returncode == 0
+    assert result.stderr == ""
+    assert result.stdout.startswith("Wrote ") and "\x1b" not in result.stdout
+
+
+def test_a_terminal_that_knows_ascii_only_will_do(model, tmp_path):
+    folder = tmp_path / "na\u00efve_\u732b"
+    folder.mkdir()
+    variables = {"PYTHONIOENCODING": "ascii", "LC_ALL": "C", "PYTHONUTF8": "0"}
+    result = run_process("convert", model, folder / "out", **variables)
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.isascii()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGINT")
+def test_ctrl_c_and_the_same_command_give_what_one_run_gives(model, tmp_path):
+    text, out = tmp_path / "text.txt", tmp_path / "out.hdf5"
+    text.write_text(random_text(4_000) * 4)
+    command = [sys.executable, "-m", "elmo_tf2", "embed", str(model), str(text), str(out)]
+    streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    process = subprocess.Popen(command, env=environment(), **streams)
+    progress = tmp_path / "out.hdf5.unfinished" / "progress.json"
+    while not (progress.exists() and json.loads(progress.read_text())["finished_tokens"]):
+        assert process.poll() is None
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    _, stderr = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert stderr == "Interrupted. Give the same command again to go on.\n"
+    assert not out.exists()
+    assert run_process(*command[3:]).returncode == 0
+    run("embed", model, text, tmp_path / "whole.hdf5")
+    features = read_features(out)
+    assert len(features) == 16_000
+    for vectors, whole in zip(features, read_features(tmp_path / "whole.hdf5"), strict=True):
+        np.testing.assert_allclose(vectors, whole, atol=1e-6)  # perhaps other numbers of threads

@@ -1,0 +1,255 @@
+"""The scripts in export/, run as their users run them."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+
+import pytest
+import tensorflow as tf
+
+from elmo_tf2.config import ElmoConfig
+from elmo_tf2.weights import ElmoWeights, Mix, write_model_folder
+from tests import numpy_reference as reference
+from tests.conftest import REPOSITORY
+
+CONFIG = ElmoConfig(
+    filters=((1, 3), (2, 4)),
+    char_embedding_dim=3,
+    num_highway_layers=1,
+    units=6,
+    projection_dim=4,
+)
+TIMEOUT = 600  # seconds; some ten times what it takes
+
+
+def run(script, *arguments, package=False, without_tensorflow=False):
+    """Runs a script of export/, where elmo_tf2 can be imported only if `package`."""
+    blocked = ([] if package else ["elmo_tf2"]) + (["tensorflow"] if without_tensorflow else [])
+    path = [str(REPOSITORY)] if package else []
+    start = (
+        "import runpy, sys; sys.argv.pop(0); "
+        f"sys.modules.update(dict.fromkeys({blocked})); sys.path[:0] = {path}; "
+        "runpy.run_path(sys.argv[0], run_name='__main__')"
+    )
+    script = REPOSITORY / "export" / f"{script}.py"
+    environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+    return subprocess.run(
+        [sys.executable, "-c", start, str(script), *map(str, arguments)],
+        cwd="/",
+        env=environment | {"CUDA_VISIBLE_DEVICES": ""},
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        timeout=TIMEOUT,
+    )
+
+
+def table(output):
+    """The rows that check_saved_model.py prints: state and what was found, by title."""
+    rows = {}
+    for line in output.splitlines():
+        title, *rest = line.split("  ", 1)
+        state, _, found = "".join(rest).strip().partition(" ")
+        if state in ("ok", "FAILED"):
+            rows[title] = state, found.strip()
+    return rows
+
+
+def failed(output):
+    return {title for title, (state, _) in table(output).items() if state == "FAILED"}
+
+
+# --- export_hub.py, and check_saved_model.py on what it made
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    """A model folder."""
+    folder = tmp_path_factory.mktemp("scripts") / "model"
+    arrays = reference.random_arrays(CONFIG.to_options())
+    write_model_folder(ElmoWeights(CONFIG, arrays, mix=Mix((0.2, -0.1, 0.4), 1.3)), folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def exported(model):
+    """What the exporting script did, run with all of its flags."""
+    flags = ["--options", model / "options.json", "--trainable", "all", "--tar", "--overwrite"]
+    source = model / "weights.hdf5"
+    return run("export_hub", source, model.with_name("exported"), *flags, package=True)
+
+
+@pytest.fixture(scope="module")
+def check_of_good(exported, model):
+    """What the checking script says of it."""
+    return run("check_saved_model", model.with_name("exported"))
+
+
+@pytest.fixture(scope="module")
+def check_of_broken(exported, model):
+    """What it says of an export with damages that loading it does not show."""
+    folder = model.with_name("broken")
+    elmo = tf.saved_model.load(str(model.with_name("exported")))
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="strings")])
+    def shifted(strings):
+        outputs = dict(elmo.default(strings))
+        outputs["default"] += 1e-3
+        return outputs
+
+    elmo.trainable_variables = elmo.trainable_variables[1:]
+    signatures = {"default": shifted, "elmo": elmo.signatures["elmo"], "serving_default": shifted}
+    tf.saved_model.save(elmo, str(folder), signatures=signatures)
+    return run("check_saved_model", folder)
+
+
+def test_the_export_says_what_it_wrote(exported, model):
+    assert exported.returncode == 0, exported.stderr
+    assert f"Wrote {model.with_name('exported')}." in exported.stdout
+    assert "check_saved_model.py" in exported.stdout
+
+
+def test_the_export_writes_folder_archive_and_card(exported, model):
+    folder = model.with_name("exported")
+    assert (folder / "saved_model.pb").is_file()
+    assert folder.with_name("exported.tar.gz").is_file()
+    card = (folder / "model_card.md").read_text(encoding="utf-8")
+    assert "| trainable | the weighted sum and the encoder |" in card
+    assert str(model / "weights.hdf5") in card
+
+
+def test_a_good_export_passes_every_check(check_of_good):
+    assert failed(check_of_good.stdout) == set(), check_of_good.stdout
+    assert check_of_good.returncode == 0
+    number = len(table(check_of_good.stdout))
+    assert number > 25
+    assert check_of_good.stdout.splitlines()[-1] == f"All {number} checks held."
+
+
+def test_the_table_is_aligned_and_nothing_else_is_printed(check_of_good):
+    heading, blank, *rows, blank_again, _ = check_of_good.stdout.splitlines()
+    assert "TensorFlow" in heading
+    assert blank == blank_again == ""
+    assert len({re.search("  (ok|FAILED)  ", row).start() for row in rows}) == 1
+    assert check_of_good.stderr == ""
+
+
+def test_a_check_tells_what_it_found(check_of_good):
+    found = table(check_of_good.stdout)
+    assert found["Signatures: outputs"][1] == "2 LSTM layers, word_emb 4, the others 8"
+    assert "25 of 25" in found["Training: trainable ones among variables"][1]
+
+
+@pytest.mark.slow
+def test_a_broken_export_fails_the_checks_that_it_breaks(check_of_broken):
+    assert check_of_broken.returncode == 1
+    found = table(check_of_broken.stdout)
+    for title, detail in (
+        ("A model card is there", "there is none"),
+        ("Signatures: names", "missing: tokens"),
+        ("Signatures: agree with the callable", "default differs by 1.0e-03"),
+        ("Training: gradients by a GradientTape", "others are watched, too"),
+    ):
+        assert found[title] == ("FAILED", detail)
+    assert found["Callable: hub.Module's line"][0] == "ok"
+    number = len(failed(check_of_broken.stdout))
+    assert check_of_broken.stdout.splitlines()[-1] == f"{number} of {len(found)} checks FAILED."
+
+
+@pytest.mark.slow
+def test_a_broken_export_gets_no_traceback(check_of_broken):
+    assert "Traceback" not in check_of_broken.stdout + check_of_broken.stderr
+    assert all(len(line) < 400 for line in check_of_broken.stdout.splitlines())
+
+
+# --- what is no exported model
+
+
+@pytest.fixture(scope="module")
+def other_saved_model(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("other") / "doubler"
+    module = tf.Module()
+    module.double = tf.function(lambda x: 2 * x, input_signature=[tf.TensorSpec([None])])
+    tf.saved_model.save(module, str(folder), signatures=module.double)
+    return folder
+
+
+def assert_one_clear_line(result, *words):
+    assert result.returncode == 1
+    assert result.stdout == ""
+    (line,) = result.stderr.splitlines()
+    for word in words:
+        assert word in line
+
+
+def test_a_folder_that_is_not_there_gets_one_clear_line(tmp_path):
+    assert_one_clear_line(
+        run("check_saved_model", tmp_path / "x", without_tensorflow=True), "There is no folder"
+    )
+
+
+def test_a_file_gets_one_clear_line(tmp_path):
+    (tmp_path / "elmo.tar.gz").touch()
+    result = run("check_saved_model", tmp_path / "elmo.tar.gz", without_tensorflow=True)
+    assert_one_clear_line(result, "is a file", "tar xzf")
+
+
+def test_a_model_folder_gets_one_clear_line(model):
+    result = run("check_saved_model", model, without_tensorflow=True)
+    assert_one_clear_line(result, "no saved_model.pb", "export_hub.py")
+
+
+def test_a_tf1_hub_module_gets_one_clear_line(golden):
+    result = run("check_saved_model", golden / "tf1_hub", without_tensorflow=True)
+    assert_one_clear_line(result, "module of TensorFlow 1", "export_hub.py")
+
+
+@pytest.mark.slow
+def test_a_module_of_tf1_without_its_mark_gets_one_clear_line(golden, tmp_path):
+    shutil.copytree(golden / "tf1_hub", tmp_path / "module", copy_function=shutil.copyfile)
+    (tmp_path / "module").chmod(0o755)
+    (tmp_path / "module" / "tfhub_module.pb").unlink()
+    result = run("check_saved_model", tmp_path / "module")
+    assert_one_clear_line(result, "module of TensorFlow 1")
+
+
+@pytest.mark.slow
+def test_another_saved_model_gets_one_clear_line(other_saved_model):
+    result = run("check_saved_model", other_saved_model)
+    assert_one_clear_line(result, "of no ELMo", "Found: serving_default")
+
+
+@pytest.mark.slow
+def test_a_damaged_saved_model_gets_one_clear_line(other_saved_model, tmp_path):
+    shutil.copytree(other_saved_model, tmp_path / "damaged")
+    (tmp_path / "damaged" / "saved_model.pb").write_bytes(b"no graph")
+    result = run("check_saved_model", tmp_path / "damaged")
+    assert_one_clear_line(result, "can't be loaded")
+
+
+# --- help and mistakes
+
+
+def test_the_help_of_the_check_comes_at_once_and_teaches():
+    result = run("check_saved_model", "--help", without_tensorflow=True)
+    assert result.returncode == 0, result.stderr
+    for word in ("PATH", "tensorflow_hub", "exit code", "1e-5"):
+        assert word in result.stdout
+
+
+@pytest.mark.slow
+def test_the_help_of_the_export_teaches():
+    result = run("export_hub", "--help", package=True)
+    assert result.returncode == 0
+    for word in ("MODEL", "OUT", "--trainable", "--tar", "--overwrite", "google/elmo/3"):
+        assert word in result.stdout
+
+
+@pytest.mark.slow
+def test_a_mistake_in_exporting_gets_one_clear_line(tmp_path):
+    result = run("export_hub", tmp_path / "nothing", tmp_path / "out", package=True)
+    assert result.returncode != 0
+    assert "Traceback" not in result.stderr
+    assert "nothing" in result.stderr.splitlines()[-1]
