@@ -144,18 +144,10 @@ def prove_tf1_hub(weights: ElmoWeights, module: StrPath) -> tuple[ElmoWeights, f
         The weights with the configuration that was found, and the largest difference.
 
     Raises:
-        ValueError: if the module has no signature `default`, or no configuration gives its
-            vectors.
+        ValueError: if the module can't be run on strings, or no configuration gives its vectors.
     """
     sentences = tf.constant(PROOF_SENTENCES)
-    signatures = hub.load(os.fspath(module)).signatures
-    if "default" not in signatures:
-        raise ValueError(
-            f"{module} has no signature `default` to compare with. Found: {sorted(signatures)}."
-        )
-    expected = {
-        name: value.numpy() for name, value in signatures["default"](strings=sentences).items()
-    }
+    expected = _vectors_of_module(os.fspath(module), sentences)
     smallest = np.inf
     for config in _possible_configs(weights.config):
         candidate = dataclasses.replace(weights, config=config)
@@ -169,6 +161,24 @@ def prove_tf1_hub(weights: ElmoWeights, module: StrPath) -> tuple[ElmoWeights, f
         f"{smallest:.1e}, allowed {PROOF_TOLERANCE:.0e}. It is no ELMo as bilm-tf's; nothing was "
         "converted."
     )
+
+
+def _vectors_of_module(module: str, sentences: tf.Tensor) -> dict[str, np.ndarray]:
+    """What the module itself gives, by the names of its outputs."""
+    try:
+        signatures = hub.load(module).signatures
+    except (OSError, ValueError, tf.errors.OpError) as error:
+        raise ValueError(
+            f"{module}: the module's graph can't be loaded, so its weights can't be proven: {error}"
+        ) from error
+    inputs = signatures["default"].structured_input_signature[1] if "default" in signatures else {}
+    if [spec.dtype for spec in inputs.values()] != [tf.string]:
+        raise ValueError(
+            f"{module} must have a signature `default` with one input of strings to compare with. "
+            f"Found: signatures {sorted(signatures)}, inputs {sorted(inputs)}."
+        )
+    outputs = signatures["default"](**dict.fromkeys(inputs, sentences))
+    return {name: value.numpy() for name, value in outputs.items()}
 
 
 def _read_and_prove(

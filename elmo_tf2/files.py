@@ -38,15 +38,17 @@ def completed(path: str | os.PathLike[str], overwrite: bool = False) -> Iterator
     with tempfile.TemporaryDirectory(prefix=f".{path.name}-", dir=path.parent) as beside:
         unfinished = Path(beside) / path.name
         yield unfinished
-        if not path.is_dir():
+        if unfinished.is_file() and not path.is_dir():
             unfinished.replace(path)
             return
         replaced = Path(beside) / "replaced"
-        path.rename(replaced)
+        if os.path.lexists(path):
+            path.rename(replaced)
         try:
             unfinished.rename(path)
         except BaseException:
-            replaced.rename(path)
+            if os.path.lexists(replaced):
+                replaced.rename(path)
             raise
 
 

@@ -74,10 +74,16 @@ class ExportedElmo(tf.train.Checkpoint):
         return self._encode(*split_at_spaces(strings))
 
     def _of_tokens(self, tokens: tf.Tensor, sequence_len: tf.Tensor) -> dict[str, tf.Tensor]:
-        max_length = tf.shape(tokens)[1]
+        batch, max_length = tf.unstack(tf.shape(tokens))
         fits = tf.reduce_all((sequence_len >= 0) & (sequence_len <= max_length))
         check = tf.debugging.Assert(
-            fits, ["`sequence_len` must be in 0…max_length. Received:", sequence_len, max_length]
+            fits & tf.equal(tf.size(sequence_len), batch),
+            [
+                "`sequence_len` must be a number in 0…max_length for every sentence. Received:",
+                sequence_len,
+                "for tokens of shape",
+                tf.shape(tokens),
+            ],
         )
         with tf.control_dependencies([check]):
             return self._encode(tokens, tf.identity(sequence_len))

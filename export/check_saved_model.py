@@ -301,7 +301,7 @@ def finite(model: Model) -> str:
     outputs = model.embed(HARD_TEXT)
     bad = [name for name, value in outputs.items() if not np.isfinite(value).all()]
     require(not bad, f"NaN or infinite: {', '.join(bad)}")
-    return f"largest {max(np.abs(value).max() for value in outputs.values()):.3g}"
+    return f"largest {max(np.abs(value).max() for value in outputs.values() if value.ndim > 1):.3g}"
 
 
 @check

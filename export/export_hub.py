@@ -26,15 +26,18 @@ def main() -> None:
     parser.add_argument("--tar", action="store_true", help="write OUT.tar.gz too")
     parser.add_argument("--overwrite", action="store_true", help="replace what is at OUT")
     arguments = parser.parse_args()
-    elmo = ElmoEmbeddings.from_weights(load_weights(arguments.model, arguments.options))
-    folder = export_saved_model(
-        elmo,
-        arguments.out,
-        trainable=arguments.trainable,
-        tar=arguments.tar,
-        overwrite=arguments.overwrite,
-        source=arguments.model,
-    )
+    try:
+        elmo = ElmoEmbeddings.from_weights(load_weights(arguments.model, arguments.options))
+        folder = export_saved_model(
+            elmo,
+            arguments.out,
+            trainable=arguments.trainable,
+            tar=arguments.tar,
+            overwrite=arguments.overwrite,
+            source=arguments.model,
+        )
+    except (OSError, ValueError) as error:
+        parser.exit(1, f"Error: {error}\n")
     print(f"Wrote {folder}. Check it with: python export/check_saved_model.py {folder}")
 
 

@@ -9,6 +9,7 @@ import sys
 import time
 
 import pytest
+import tensorflow as tf
 from typer.testing import CliRunner
 
 from elmo_tf2.cli import app, messages
@@ -146,6 +147,15 @@ def test_a_fault_of_the_program_keeps_its_traceback(model, monkeypatch):
         (PermissionError(13, "Permission denied", "/root/x"), "/root/x: Permission denied"),
         (OSError(28, "No space left on device"), "No space left on device"),
         (FileNotFoundError("There is no file 'x'."), "There is no file 'x'."),
+        (
+            OSError("can't write (\nfilename = 'x', fd = 3, errno = 28, …)"),
+            "x: No space left on device",
+        ),
+        (RuntimeError("flush (filename = 'x', fd = 3, errno = 5, …)"), "x: Input/output error"),
+        (
+            tf.errors.ResourceExhaustedError(None, None, "{{node SaveV2}} No space left"),
+            "Not enough memory or disk space. No space left",
+        ),
         (MemoryError("64 GB"), "Not enough memory or disk space. 64 GB"),
         (BrokenPipeError(), None),
         (TypeError("what"), None),

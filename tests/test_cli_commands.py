@@ -1,5 +1,7 @@
 """Each command of the command line does what it says."""
 
+import json
+
 import h5py
 import numpy as np
 import pytest
@@ -177,7 +179,13 @@ def test_embed_writes_the_vectors_of_every_line(model, saved_model, tmp_path):
             np.testing.assert_allclose(vectors, expected, atol=1e-5)
 
 
-def test_embed_takes_a_tf1_hub_module(golden, tmp_path):
-    (tmp_path / "text.txt").write_text("the cat\n")
+def test_embed_gives_a_tf1_hub_modules_own_vectors(golden, tmp_path):
+    expected = np.load(golden / "tf1_hub.expected.npz")
+    text = json.loads(str(expected["text"]))
+    (tmp_path / "text.txt").write_text("\n".join([*text, ""]))
     run("embed", golden / "tf1_hub", tmp_path / "text.txt", tmp_path / "out.hdf5")
-    assert read_features(tmp_path / "out.hdf5")[0].shape == (3, 2, 32)
+    for row, vectors in enumerate(read_features(tmp_path / "out.hdf5")):
+        length = expected["default__sequence_len"][row]
+        word_layer = np.tile(expected["default__word_emb"][row, :length], 2)
+        layers = [expected[f"default__lstm_outputs{number}"][row, :length] for number in (1, 2)]
+        np.testing.assert_allclose(vectors, [word_layer, *layers], atol=1e-5)

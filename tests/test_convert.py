@@ -223,14 +223,13 @@ def test_a_module_that_computes_something_else_is_an_error(tmp_path):
 
 def test_a_module_without_the_signature_default_is_an_error(tmp_path):
     module = write_module(tmp_path / "module", made_up(), signature="other")
-    with pytest.raises(ValueError, match=r"no signature `default`.*Found: \['other'\]"):
+    with pytest.raises(ValueError, match=r"a signature `default` .*Found: signatures \['other'\]"):
         convert(module, tmp_path / "model")
 
 
-def test_a_module_that_takes_other_inputs_is_an_error(tmp_path):
+def test_the_input_of_a_module_may_have_any_name(tmp_path):
     module = write_module(tmp_path / "module", made_up(), input_name="text")
-    with pytest.raises(ValueError, match="module.*`default`"):
-        convert(module, tmp_path / "model")
+    assert convert(module, tmp_path / "model").max_difference < 1e-5
 
 
 def test_a_module_needs_no_more_than_one_output_to_be_proven(tmp_path):

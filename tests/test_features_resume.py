@@ -231,6 +231,23 @@ def test_a_disk_without_room_for_all_is_told_before_the_work(run, monkeypatch):
     assert not calls
 
 
+@pytest.mark.parametrize(
+    ("error", "text"),
+    [
+        (RuntimeError("flush failed (errno = 28, error message = 'No space')"), "No space left"),
+        (RuntimeError("something else"), "something else"),
+    ],
+)
+def test_what_hdf5_says_of_a_full_disk_is_told_as_such(run, monkeypatch, error, text):
+    def refuse(*_):
+        raise error
+
+    monkeypatch.setattr(h5py.h5d, "create", refuse)
+    with pytest.raises(OSError if "errno" in str(error) else RuntimeError, match=text):
+        run()
+    assert not run.folder.exists()
+
+
 def test_after_a_full_disk_a_run_goes_on(run, monkeypatch, expected):
     write = unfinished.Writer.write
     written = []

@@ -10,7 +10,7 @@ from elmo_tf2.cli.messages import complain, progress_bar, quiet_imports, say
 HELP = """\
 Compute the vectors of a text.
 
-All layers of every word go into an HDF5 file. TEXT has one sentence a line, its words apart by spaces. OUT gets a dataset for every line, named by its number, "0", "1" and so on: float32 (layers, tokens, dimensions), the layout of bilm-tf's dump_bilm_embeddings, which AllenNLP reads too. Layer 0 is the word vector, twice side by side; the others are forward and backward vectors side by side.
+All layers of every word go into an HDF5 file. TEXT has one sentence a line, its words apart by spaces. OUT gets a dataset for every line, named by its number, "0", "1" and so on: float32 (layers, tokens, dimensions), the layout of bilm-tf's dump_bilm_embeddings. Layer 0 is the word vector, twice side by side; the others are forward and backward vectors side by side.
 
 A text of any length is taken, in constant memory. An interrupted run goes on when the same command is given again. OUT is there when it is complete, not before; until then the work is in the folder OUT.unfinished.
 

@@ -3,6 +3,7 @@
 import contextlib
 import logging
 import os
+import re
 import sys
 import tempfile
 import warnings
@@ -30,7 +31,7 @@ def say_table(rows: Iterable[tuple[str, str]]) -> None:
         rows: pairs of both.
     """
     rows = list(rows)
-    width = max(len(name) for name, _ in rows)
+    width = max((len(name) for name, _ in rows), default=0)
     for name, value in rows:
         say(f"  {name:<{width}}  {value}")
 
@@ -55,11 +56,15 @@ def error_text(error: BaseException) -> str | None:
     """
     if isinstance(error, BrokenPipeError):
         return None  # the reader of a pipe wants no more
+    of_hdf5 = re.search(r"filename = '(.*?)',.* errno = (\d+),", str(error), re.DOTALL)
+    if of_hdf5:
+        return f"{of_hdf5[1]}: {os.strerror(int(of_hdf5[2]))}"
     if isinstance(error, OSError):
         what = error.strerror or str(error)
         return what if error.filename is None else f"{error.filename}: {what}"
     if isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError":
-        return f"Not enough memory or disk space. {error}"
+        where = re.sub(r"\{\{.*?\}\} ", "", str(error))  # a node's name, put first by TensorFlow
+        return f"Not enough memory or disk space. {where}"
     if isinstance(error, ValueError) and _raised_here(error):
         return str(error)
     return None

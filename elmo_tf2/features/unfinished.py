@@ -11,6 +11,7 @@ import dataclasses
 import hashlib
 import json
 import os
+import re
 import shutil
 import sys
 from collections.abc import Iterator
@@ -147,16 +148,23 @@ class UnfinishedFile:
 
         Returns:
             The progress: none yet.
+
+        Raises:
+            OSError: if the disk is full or can't be written.
         """
         # First, lest it tell of what is about to be overwritten.
         (self.folder / _PROGRESS).unlink(missing_ok=True)
         properties = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
         properties.set_alloc_time(h5py.h5d.ALLOC_TIME_EARLY)
         properties.set_fill_time(h5py.h5d.FILL_TIME_NEVER)
+        properties.set_obj_track_times(False)
         digest = hashlib.sha256()
         sentences = tokens = 0
         # The format of HDF5 1.8, the oldest that doesn't keep the names of all datasets in memory.
-        with h5py.File(self.data, "w", libver=("v108", "v108"), meta_block_size=2**16) as file:
+        with (
+            _hdf5_errors_told(self.data),
+            h5py.File(self.data, "w", libver=("v108", "v108"), meta_block_size=2**16) as file,
+        ):
             for sentence in read_sentences(text, digest):
                 shape = (encoder.num_layers, len(sentence.words), encoder.dim)
                 h5py.h5d.create(
@@ -192,6 +200,18 @@ class UnfinishedFile:
         """
         with h5py.File(self.data, "r") as places, open(self.data, "rb+") as data:
             yield Writer(places, data)
+
+
+@contextlib.contextmanager
+def _hdf5_errors_told(path: Path) -> Iterator[None]:
+    """Makes an OSError with a number of what HDF5 raises when the system refuses to write."""
+    try:
+        yield
+    except (OSError, RuntimeError) as error:
+        number = re.search(r"\berrno = (\d+)", str(error))
+        if number is None:
+            raise
+        raise OSError(int(number[1]), os.strerror(int(number[1])), str(path)) from error
 
 
 class Writer:
