@@ -134,7 +134,7 @@ def module_outputs(strings, config, of, forget_bias):
 def write_module(
     folder, weights, signature="default", input_name="strings", outputs=None, forget_bias=1.0
 ):
-    """A module whose graph computes what `weights.config` says; `outputs` are those it names."""
+    """A module whose graph computes what `weights.config` says; `outputs`: names and which."""
     with tf.Graph().as_default(), tf.compat.v1.Session() as session:
         variables = {
             name: tf.compat.v1.get_variable(name, initializer=array, use_resource=True)
@@ -147,7 +147,10 @@ def write_module(
         build_info = tf.compat.v1.saved_model.build_tensor_info
         definition = tf.compat.v1.saved_model.build_signature_def(
             {input_name: build_info(strings)},
-            {name: build_info(found[name]) for name in outputs or found},
+            {
+                name: build_info(found[of])
+                for name, of in (outputs or {n: n for n in found}).items()
+            },
             "any",
         )
         builder = tf.compat.v1.saved_model.Builder(str(folder))
@@ -233,8 +236,14 @@ def test_the_input_of_a_module_may_have_any_name(tmp_path):
 
 
 def test_a_module_needs_no_more_than_one_output_to_be_proven(tmp_path):
-    module = write_module(tmp_path / "module", made_up(), outputs=["elmo"])
+    module = write_module(tmp_path / "module", made_up(), outputs={"elmo": "elmo"})
     assert convert(module, tmp_path / "model").max_difference < 1e-5
+
+
+def test_a_module_with_no_output_to_compare_is_an_error(tmp_path):
+    module = write_module(tmp_path / "module", made_up(), outputs={"vectors": "elmo"})
+    with pytest.raises(ValueError, match=r"module.*\bvectors\b"):
+        convert(module, tmp_path / "model")
 
 
 def test_without_proof_a_modules_graph_is_not_run(tmp_path):
