@@ -224,9 +224,13 @@ def _max_difference(
         **{f"lstm_outputs{index}": layers[index] for index in range(1, len(layers))},
         "elmo": elmo(tokens),
     }
+    compared = sorted(set(found) & set(expected))
+    if not compared:
+        raise ValueError(
+            f"{weights.source}: the module has no output to compare with. Expected any of "
+            f"{sorted(found)}. Found: {sorted(expected)}."
+        )
     is_real = tf.sequence_mask(lengths).numpy()  # past a sentence's end a module has anything
     return max(
-        float(np.abs(found[name].numpy() - expected[name])[is_real].max())
-        for name in found
-        if name in expected
+        float(np.abs(found[name].numpy() - expected[name])[is_real].max()) for name in compared
     )

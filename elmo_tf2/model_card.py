@@ -41,12 +41,14 @@ elmo(["the cat is on the mat", "dogs are in the fog"], signature="default", as_d
 | `default` | [batch, {layer_dim}] | mean of `elmo` over a sentence's words; zeros for none |
 | `sequence_len` | int32 [batch] | number of words |
 
-Vectors are zero past a sentence's words. The same sentence gives the same vectors in any batch.
+Vectors are zero past a sentence's words. {independence}
 
 The object is callable: `elmo(inputs, training=False, signature="default", as_dict=False)`, where
 `inputs` is string [batch], or for `signature="tokens"` a dictionary of `tokens` and
 `sequence_len`. Without `as_dict` it returns `default`, or `elmo` with `signature="elmo"`. Its
-`embed_tokens` takes the dictionary alone.
+`embed_tokens` takes the dictionary alone. For many calls take `elmo.default(strings)`,
+`elmo.elmo(strings)` or `elmo.embed_tokens(…)`: they have one graph for all shapes, whereas
+TensorFlow makes a new one for every new list or shape that the object itself is called with.
 
 ## Use
 
@@ -61,8 +63,20 @@ _TRAINABLE = {
     "none": "nothing",
 }
 
+_INDEPENDENT = "The same sentence gives the same vectors in any batch."
+_DEPENDENT = (
+    "`elmo` and `default` are normalised over the batch,\nso there a sentence's vectors depend on "
+    "the other sentences."
+)
 
-def model_card(config: ElmoConfig, parameters: int, trainable: str, source: str = "") -> str:
+
+def model_card(
+    config: ElmoConfig,
+    parameters: int,
+    trainable: str,
+    source: str = "",
+    layer_norm: bool = False,
+) -> str:
     """The text of a model card.
 
     Args:
@@ -70,6 +84,7 @@ def model_card(config: ElmoConfig, parameters: int, trainable: str, source: str 
         parameters: their number, the weighted sum's included.
         trainable: "mix", "all" or "none".
         source: where the weights come from.
+        layer_norm: whether the weighted sum normalises over the batch.
 
     Returns:
         Markdown.
@@ -88,4 +103,5 @@ def model_card(config: ElmoConfig, parameters: int, trainable: str, source: str 
         trainable=_TRAINABLE[trainable],
         source=source or "not stated",
         lstm_rows=lstm_rows,
+        independence=_DEPENDENT if layer_norm else _INDEPENDENT,
     )

@@ -230,7 +230,9 @@ def export_saved_model(
     }
     with completed(path, overwrite) as unfinished:
         tf.saved_model.save(exported, str(unfinished), signatures=signatures)
-        card = model_card(elmo.config, elmo.count_params(), trainable, source)
+        card = model_card(
+            elmo.config, elmo.count_params(), trainable, source, elmo.mixes[0].layer_norm
+        )
         (unfinished / _MODEL_CARD).write_text(card, encoding="utf-8")
     if tar:
         with completed(archive, overwrite) as unfinished:

@@ -163,6 +163,8 @@ class ElmoEmbeddings(keras.layers.Layer):
     @property
     def layer_weights(self) -> np.ndarray | list[np.ndarray]:
         """The layers' shares of the weighted sum, which add up to 1; a list for several mixes."""
+        if not self.built:
+            self.build()
         shares = [mix.layer_weights for mix in self.mixes]
         return shares[0] if len(shares) == 1 else shares
 
