@@ -6,6 +6,17 @@ from collections.abc import Sequence
 from typing import Any
 
 
+def check_bool(name: str, value: Any) -> bool:
+    """Returns `value` if it is True or False.
+
+    Raises:
+        ValueError: if it is not, naming the argument.
+    """
+    if not isinstance(value, bool):
+        raise ValueError(f"`{name}` must be True or False. Received: {name}={value!r}.")
+    return value
+
+
 def check_integer(name: str, value: Any, minimum: int = 1) -> int:
     """Returns `value` if it is an integer of at least `minimum`.
 

@@ -8,11 +8,12 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-from elmo_tf2.arguments import check_choice, check_clip, check_integer
+from elmo_tf2.arguments import check_bool, check_choice, check_clip, check_integer
 
 logger = logging.getLogger(__name__)
 
 ACTIVATIONS = ("relu", "tanh")
+TOKENIZERS = ("spaces", "words")
 MAX_LAYERS = 1000
 
 _TRAINING_KEYS = {
@@ -30,7 +31,7 @@ _TRAINING_KEYS = {
     "unroll_steps",
 }
 _KNOWN_KEYS = {
-    "": {"char_cnn", "lstm", "sentence_boundaries"} | _TRAINING_KEYS,
+    "": {"char_cnn", "lstm", "sentence_boundaries", "tokenizer"} | _TRAINING_KEYS,
     "char_cnn": {
         "activation",
         "embedding",
@@ -75,6 +76,8 @@ class ElmoConfig:
             its output.
         sentence_boundaries: bool. Whether a sentence is read between the words `<S>` and `</S>`.
             True of every bilm-tf model; an extension of `options.json` written only when False.
+        tokenizer: "spaces" or "words", see `elmo_tf2.data.tokenizers`: what makes words of a
+            sentence given as one string. An extension, too, written only when not "spaces".
 
     Raises:
         ValueError: if a value is out of its range, naming it.
@@ -107,6 +110,7 @@ class ElmoConfig:
     projection_clip: float | None = 3.0
     use_skip_connections: bool = True
     sentence_boundaries: bool = True
+    tokenizer: str = "spaces"
 
     def __post_init__(self) -> None:
         for name in ("char_embedding_dim", "units", "projection_dim", "num_layers"):
@@ -121,9 +125,9 @@ class ElmoConfig:
         for name in ("cell_clip", "projection_clip"):
             check_clip(name, getattr(self, name))
         for name in ("use_skip_connections", "sentence_boundaries"):
-            if not isinstance(getattr(self, name), bool):
-                raise ValueError(f"`{name}` must be a bool. Received: {getattr(self, name)!r}.")
+            check_bool(name, getattr(self, name))
         check_choice("activation", self.activation, ACTIVATIONS)
+        check_choice("tokenizer", self.tokenizer, TOKENIZERS)
         if self.projection_dim > self.units:
             raise ValueError(
                 "`projection_dim` must be at most `units`. Received: "
@@ -182,6 +186,7 @@ class ElmoConfig:
             "projection_clip": lstm.get("proj_clip"),
             "use_skip_connections": lstm.get("use_skip_connections", False),
             "sentence_boundaries": options.get("sentence_boundaries", True),
+            "tokenizer": options.get("tokenizer", "spaces"),
         }
         try:
             return cls(**values)
@@ -226,6 +231,8 @@ class ElmoConfig:
         }
         if not self.sentence_boundaries:
             options["sentence_boundaries"] = False
+        if self.tokenizer != "spaces":
+            options["tokenizer"] = self.tokenizer
         return options
 
 

@@ -13,7 +13,7 @@ import tensorflow_hub as hub
 from elmo_tf2.characters import sentences_to_char_ids
 from elmo_tf2.config import ElmoConfig
 from elmo_tf2.data.tokenizers import split_at_spaces
-from elmo_tf2.files import check_free
+from elmo_tf2.files import StrPath, check_free
 from elmo_tf2.models import ElmoEmbeddings
 from elmo_tf2.weights import (
     ElmoWeights,
@@ -26,8 +26,6 @@ from elmo_tf2.weights import (
 from elmo_tf2.weights.model_folder import MODEL_FOLDER_PARTS
 
 logger = logging.getLogger(__name__)
-
-StrPath = str | os.PathLike[str]
 
 PROOF_TOLERANCE = 1e-4
 PROOF_SENTENCES = (
@@ -88,10 +86,10 @@ def convert(
         ValueError: if the weights are broken, or do not give a TF1 Hub module's own vectors.
     """
     check_free(folder, overwrite, MODEL_FOLDER_PARTS)
-    weights, max_difference = _read_and_prove(source, options, vocab, True, prove)
+    kind, weights, max_difference = _read_and_prove(source, options, vocab, True, prove)
     write_model_folder(weights, folder, overwrite=overwrite)
     return Conversion(
-        kind=detect(source),
+        kind=kind,
         config=weights.config,
         parameters=num_parameters(weights.config),
         folder=Path(folder),
@@ -120,7 +118,8 @@ def load_weights(
         FileNotFoundError: if a file is missing.
         ValueError: if the weights are broken, or do not give a TF1 Hub module's own vectors.
     """
-    return _read_and_prove(source, options, vocab, False, prove)[0]
+    _, weights, _ = _read_and_prove(source, options, vocab, False, prove)
+    return weights
 
 
 def num_parameters(config: ElmoConfig) -> int:
@@ -187,11 +186,12 @@ def _read_and_prove(
     vocab: StrPath | None,
     read_softmax: bool,
     prove: bool,
-) -> tuple[ElmoWeights, float | None]:
+) -> tuple[Kind, ElmoWeights, float | None]:
+    kind = detect(source)
     weights = read_weights(source, options, vocab, read_softmax)
-    if prove and detect(source) == "tf1 hub module":
-        return prove_tf1_hub(weights, source)
-    return weights, None
+    if prove and kind == "tf1 hub module":
+        return kind, *prove_tf1_hub(weights, source)
+    return kind, weights, None
 
 
 def _possible_configs(config: ElmoConfig) -> list[ElmoConfig]:
@@ -231,6 +231,13 @@ def _max_difference(
             f"{sorted(found)}. Found: {sorted(expected)}."
         )
     is_real = tf.sequence_mask(lengths).numpy()  # past a sentence's end a module has anything
-    return max(
-        float(np.abs(found[name].numpy() - expected[name])[is_real].max()) for name in compared
-    )
+    differences = []
+    for name in compared:
+        if expected[name].shape != found[name].shape:
+            raise ValueError(
+                f"{weights.source}: the module's output `{name}` has another shape than an ELMo of "
+                f"these weights gives. Expected {tuple(found[name].shape)}. Found: "
+                f"{expected[name].shape}."
+            )
+        differences.append(np.abs(found[name].numpy() - expected[name])[is_real].max())
+    return float(max(differences))

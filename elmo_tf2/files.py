@@ -7,9 +7,11 @@ import tempfile
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
+StrPath = str | os.PathLike[str]
+
 
 @contextlib.contextmanager
-def completed(path: str | os.PathLike[str], overwrite: bool = False) -> Iterator[Path]:
+def completed(path: StrPath, overwrite: bool = False) -> Iterator[Path]:
     """Gives a place beside `path` to write to; on success that becomes `path`.
 
     After an error or an interruption nothing stands under `path` that did not stand there before;
@@ -52,9 +54,7 @@ def completed(path: str | os.PathLike[str], overwrite: bool = False) -> Iterator
             raise
 
 
-def check_free(
-    path: str | os.PathLike[str], overwrite: bool = False, parts: Collection[str] = ()
-) -> None:
+def check_free(path: StrPath, overwrite: bool = False, parts: Collection[str] = ()) -> None:
     """Checks that a file or folder may be written, before the work that makes it begins.
 
     Args:
@@ -85,9 +85,31 @@ def check_free(
         )
 
 
-def free_bytes(path: str | os.PathLike[str]) -> int:
+def free_bytes(path: StrPath) -> int:
     """Bytes free on the disk that holds `path` or will hold it."""
     folder = Path(path).absolute()
     while not folder.exists():
         folder = folder.parent
     return shutil.disk_usage(folder).free
+
+
+def check_file(path: StrPath, what: str) -> Path:
+    """Returns `path` if it is a file.
+
+    Args:
+        path: the file.
+        what: what to call it in messages, "vocabulary file" say.
+
+    Returns:
+        The path.
+
+    Raises:
+        FileNotFoundError: if there is nothing there.
+        ValueError: if it is a folder.
+    """
+    path = Path(path)
+    if path.is_dir():
+        raise ValueError(f"{path} is a folder. Expected: a {what}.")
+    if not path.exists():
+        raise FileNotFoundError(f"There is no {what} {str(path)!r}.")
+    return path

@@ -12,7 +12,7 @@ SavedModel. It needs TensorFlow alone; no package of its maker's.
 |---|---|
 | parameters | {parameters:,} |
 | word vectors | {projection_dim} |
-| LSTM layers a direction | {num_layers}, {units} units, projected to {projection_dim} |
+| LSTM layers a direction | {num_layers}, {units} units{projection} |
 | weighted sum | {layer_dim} |
 | trainable | {trainable} |
 | weights from | {source} |
@@ -94,11 +94,13 @@ def model_card(
         f"| [forward; backward] of layer {layer} |"
         for layer in range(1, config.num_layers + 1)
     )
+    has_projection = config.projection_dim < config.units
     return _CARD.format(
         parameters=parameters,
         projection_dim=config.projection_dim,
         num_layers=config.num_layers,
         units=config.units,
+        projection=f", projected to {config.projection_dim}" if has_projection else "",
         layer_dim=config.layer_dim,
         trainable=_TRAINABLE[trainable],
         source=source or "not stated",

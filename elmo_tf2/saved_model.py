@@ -1,5 +1,6 @@
 """ELMo as a SavedModel, for people who have neither this package nor Keras."""
 
+import itertools
 import os
 import tarfile
 from collections.abc import Callable, Mapping
@@ -11,7 +12,7 @@ import tensorflow as tf
 
 from elmo_tf2.arguments import check_choice
 from elmo_tf2.characters import sentences_to_char_ids
-from elmo_tf2.data.tokenizers import split_at_spaces
+from elmo_tf2.data.tokenizers import tokenize
 from elmo_tf2.files import check_free, completed
 from elmo_tf2.model_card import model_card
 from elmo_tf2.models import ElmoEmbeddings
@@ -25,6 +26,8 @@ _STRINGS = tf.TensorSpec([None], tf.string, name="strings")
 _TOKENS = tf.TensorSpec([None, None], tf.string, name="tokens")
 _LENGTHS = tf.TensorSpec([None], tf.int32, name="sequence_len")
 _BY_DICTIONARY = {"tokens": _TOKENS, "sequence_len": _LENGTHS}
+# tf.RaggedTensor.row_lengths and tf.strings.length do not agree on a type
+_BY_DICTIONARY_OF_INT64 = {**_BY_DICTIONARY, "sequence_len": tf.TensorSpec([None], tf.int64)}
 
 
 class ExportedElmo(tf.train.Checkpoint):
@@ -52,26 +55,28 @@ class ExportedElmo(tf.train.Checkpoint):
     def __init__(self, elmo: ElmoEmbeddings, trainable: str) -> None:
         super().__init__()
         (mix,) = elmo.mixes
-        trained = {"mix": mix.variables, "all": elmo.variables, "none": []}[trainable]
-        trained_ids = {id(variable) for variable in trained}
+        # Not their `variables`, which have the state of a dropout's random numbers among them.
+        trained = {"mix": mix.weights, "all": elmo.weights, "none": []}[trainable]
+        trained_ids = {id(weight) for weight in trained}
         # Variables of its own, since a Keras variable's tf.Variable is always marked trainable,
         # and in plain lists, since properties are lost on saving.
         self.variables = [
-            tf.Variable(variable.value, trainable=id(variable) in trained_ids, name=variable.path)
-            for variable in elmo.variables
+            tf.Variable(weight.value, trainable=id(weight) in trained_ids, name=weight.path)
+            for weight in elmo.weights
         ]
         self.trainable_variables = [variable for variable in self.variables if variable.trainable]
         self.regularization_losses = []
         if trained and mix.l2:
-            w = self.variables[[variable is mix.w for variable in elmo.variables].index(True)]
+            w = self.variables[[weight is mix.w for weight in elmo.weights].index(True)]
             self.regularization_losses = [
                 tf.function(lambda: mix.l2 * tf.reduce_sum(tf.square(w)), input_signature=[])
             ]
+        self._tokenizer = elmo.config.tokenizer
         self._encode = _encoding(elmo, self.variables)
         self._trace_call()
 
     def _of_strings(self, strings: tf.Tensor) -> dict[str, tf.Tensor]:
-        return self._encode(*split_at_spaces(strings))
+        return self._encode(*tokenize(strings, self._tokenizer))
 
     def _of_tokens(self, tokens: tf.Tensor, sequence_len: tf.Tensor) -> dict[str, tf.Tensor]:
         batch, max_length = tf.unstack(tf.shape(tokens))
@@ -112,13 +117,14 @@ class ExportedElmo(tf.train.Checkpoint):
     def __call__(
         self,
         inputs: Any,
-        training: bool = False,
+        training: bool | None = False,
         signature: str = "default",
         as_dict: bool = False,
     ) -> Any:
         """Calls a signature as TF1's `hub.Module` did."""
         if signature == "tokens":
-            outputs = self._of_tokens(inputs["tokens"], inputs["sequence_len"])
+            lengths = tf.cast(inputs["sequence_len"], tf.int32)
+            outputs = self._of_tokens(inputs["tokens"], lengths)
         else:
             outputs = self._of_strings(inputs)
         if signature == "elmo":
@@ -129,16 +135,19 @@ class ExportedElmo(tf.train.Checkpoint):
 
     def _trace_call(self) -> None:
         """A SavedModel holds only what was traced: every combination of Python arguments."""
-        for signature, inputs in (
+        signatures = (
             ("default", _STRINGS),
+            ("serving_default", _STRINGS),
             ("elmo", _STRINGS),
             ("tokens", _BY_DICTIONARY),
+            ("tokens", _BY_DICTIONARY_OF_INT64),
+        )
+        for (signature, inputs), training, as_dict in itertools.product(
+            signatures, (False, True, None), (False, True)
         ):
-            for training in (False, True):
-                for as_dict in (False, True):
-                    self.__call__.get_concrete_function(
-                        inputs, training=training, signature=signature, as_dict=as_dict
-                    )
+            self.__call__.get_concrete_function(
+                inputs, training=training, signature=signature, as_dict=as_dict
+            )
 
 
 def _encoding(elmo: ElmoEmbeddings, variables: list[tf.Variable]) -> Callable[..., Any]:
@@ -150,7 +159,7 @@ def _encoding(elmo: ElmoEmbeddings, variables: list[tf.Variable]) -> Callable[..
     @tf.function(input_signature=[_TOKENS, _LENGTHS], autograph=False)
     def encode(tokens: tf.Tensor, sequence_len: tf.Tensor) -> dict[str, tf.Tensor]:
         char_ids = sentences_to_char_ids(tokens, sequence_len, elmo.config.max_characters)
-        values = list(zip(elmo.variables, variables, strict=True))
+        values = list(zip(elmo.weights, variables, strict=True))
         with keras.StatelessScope(state_mapping=values):
             encoded = elmo.encoder(char_ids)
             layers = encoded.layers()
@@ -216,7 +225,7 @@ def export_saved_model(
             "`elmo` must have one mix to be exported. Received a layer with "
             f"output={elmo.output_kind!r} and {len(elmo.mixes)} mixes."
         )
-    path = Path(path)
+    path = Path(os.path.abspath(path))  # "." has no name
     archive = path.with_name(path.name + ".tar.gz")
     check_free(path, overwrite, _SAVED_MODEL_PARTS)
     if tar:

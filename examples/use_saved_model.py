@@ -27,7 +27,7 @@ def main() -> None:
 
     print('\n"apple" in the one sentence and in the other:')
     first, second = (4, 2)
-    for name in ("word_emb", "lstm_outputs1", "lstm_outputs2", "elmo"):
+    for name in sorted(name for name, value in outputs.items() if value.shape.rank == 3):
         one, other = outputs[name][0, first].numpy(), outputs[name][1, second].numpy()
         cosine = one @ other / np.linalg.norm(one) / np.linalg.norm(other)
         print(f"  {name:13} cosine {cosine:+.3f}")

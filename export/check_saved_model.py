@@ -244,6 +244,7 @@ def arguments_of_hub_module(model: Model) -> str:
     differences = []
     for signature, inputs, outputs in (
         ("default", tf.constant(TEXT), expected),
+        ("serving_default", tf.constant(TEXT), expected),
         ("elmo", tf.constant(TEXT), short),
         ("tokens", tokens_of(WORDS, LENGTHS), expected),
     ):
@@ -260,8 +261,16 @@ def arguments_of_hub_module(model: Model) -> str:
 def training_argument(model: Model) -> str:
     """Callable: training= changes nothing."""
     expected = {"default": model.embed(TEXT)["default"]}
-    found = [model.elmo(tf.constant(TEXT), training=value) for value in (False, True)]
+    found = [model.elmo(tf.constant(TEXT), training=value) for value in (False, True, None)]
     return same([difference(expected, {"default": value.numpy()}) for value in found])
+
+
+@check
+def lengths_of_int64(model: Model) -> str:
+    """Callable: sequence_len of int64."""
+    inputs = {"tokens": tf.constant(WORDS), "sequence_len": tf.constant(LENGTHS, tf.int64)}
+    outputs = arrays(model.elmo(inputs, signature="tokens", as_dict=True))
+    return same([difference(model.embed(TEXT), outputs)])
 
 
 @check

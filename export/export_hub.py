@@ -1,6 +1,7 @@
 """Exports ELMo weights in any published form to a SavedModel that `hub.load` takes.
 
     python export/export_hub.py MODEL OUT [--trainable mix|all|none] [--tar] [--overwrite]
+                                           [--options FILE] [--no-prove]
 
 MODEL is a model folder (`options.json`, `weights.hdf5`), a weight file of bilm-tf or AllenNLP, a
 TF1 training checkpoint of bilm-tf, or the folder of a TF1 Hub module such as google/elmo/3. The
@@ -8,6 +9,7 @@ same as `elmo-tf2 export`.
 """
 
 import argparse
+from pathlib import Path
 
 from elmo_tf2.convert import load_weights
 from elmo_tf2.models import ElmoEmbeddings
@@ -25,16 +27,21 @@ def main() -> None:
     parser.add_argument("--trainable", choices=TRAINABLE, default="mix")
     parser.add_argument("--tar", action="store_true", help="write OUT.tar.gz too")
     parser.add_argument("--overwrite", action="store_true", help="replace what is at OUT")
+    parser.add_argument(
+        "--no-prove",
+        action="store_true",
+        help="don't run a TF1 Hub module's graph to compare its vectors",
+    )
     arguments = parser.parse_args()
     try:
-        elmo = ElmoEmbeddings.from_weights(load_weights(arguments.model, arguments.options))
+        weights = load_weights(arguments.model, arguments.options, prove=not arguments.no_prove)
         folder = export_saved_model(
-            elmo,
+            ElmoEmbeddings.from_weights(weights),
             arguments.out,
             trainable=arguments.trainable,
             tar=arguments.tar,
             overwrite=arguments.overwrite,
-            source=arguments.model,
+            source=Path(arguments.model).name,
         )
     except (OSError, ValueError) as error:
         parser.exit(1, f"Error: {error}\n")

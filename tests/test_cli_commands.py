@@ -11,6 +11,7 @@ from elmo_tf2.weights import read_weights
 from elmo_tf2.weights import write_model_folder as write_weights
 from tests.cli_fixtures import (
     CONFIG,
+    REPOSITORY,
     expected_vectors,
     export,
     read_features,
@@ -161,6 +162,15 @@ def test_export_tells_how_to_use_what_it_made(model, tmp_path):
     code = "\n".join([*lines[:-1], f"print({lines[-1]}.shape)"])
     result = run_python("-c", code)
     assert result.stdout.strip() == "(2, 6, 16)", result.stderr
+
+
+@pytest.mark.slow
+def test_the_example_of_the_readme_runs(tmp_path):
+    run("export", REPOSITORY / "examples" / "bilm_test_model", tmp_path / "out")
+    result = run_python(REPOSITORY / "examples" / "use_saved_model.py", tmp_path / "out")
+    assert result.returncode == 0, result.stderr
+    assert "word_emb      cosine +1.000" in result.stdout
+    assert "Through tf.data: (2, 5, 32)" in result.stdout
 
 
 # embed

@@ -239,8 +239,8 @@ def test_a_section_must_be_an_object(key, value):
         ("lstm.n_layers", 0, "`num_layers` must be a positive integer"),
         ("lstm.cell_clip", -3, "`cell_clip` must be a number > 0 or None"),
         ("lstm.proj_clip", "3", "`projection_clip` must be a number > 0 or None"),
-        ("lstm.use_skip_connections", 1, "`use_skip_connections` must be a bool"),
-        ("sentence_boundaries", "no", "`sentence_boundaries` must be a bool"),
+        ("lstm.use_skip_connections", 1, "`use_skip_connections` must be True or False"),
+        ("sentence_boundaries", "no", "`sentence_boundaries` must be True or False"),
     ],
 )
 def test_a_value_out_of_range_is_named_with_its_file(place, value, message):

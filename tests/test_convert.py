@@ -246,6 +246,13 @@ def test_a_module_with_no_output_to_compare_is_an_error(tmp_path):
         convert(module, tmp_path / "model")
 
 
+def test_a_module_with_an_output_of_another_shape_is_an_error(tmp_path):
+    module = write_module(tmp_path / "module", made_up(), outputs={"elmo": "word_emb"})
+    message = r"`elmo` has another shape than .* Expected \(6, 24, 8\). Found: \(6, 24, 4\)"
+    with pytest.raises(ValueError, match=message):
+        convert(module, tmp_path / "model")
+
+
 def test_without_proof_a_modules_graph_is_not_run(tmp_path):
     weights = made_up()
     variables = helpers.hub_variables(weights)

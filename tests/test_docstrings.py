@@ -72,9 +72,12 @@ OF_KERAS = {
     "from_config",
     "get_build_config",
     "build_from_config",
+    "compile",
     "get_config",
     "load_own_variables",
+    "metrics",
     "save_own_variables",
+    "train_step",
 }
 
 

@@ -1,6 +1,7 @@
 """embed_file: what is in the file, whatever the text, the model and the batches."""
 
 import json
+import shutil
 
 import h5py
 import numpy as np
@@ -228,6 +229,19 @@ def test_a_saved_model_that_is_no_elmo_is_an_error(embed, tmp_path):
     tf.saved_model.save(module, str(tmp_path / "other"), signatures=module.double)
     with pytest.raises(ValueError, match="must have a signature `tokens`.*'serving_default'"):
         embed(b"a\n", model=tmp_path / "other")
+
+
+@pytest.mark.parametrize("size", [100, None])
+@pytest.mark.parametrize("name", ["saved_model.pb", "variables/variables.data-00000-of-00001"])
+def test_a_damaged_saved_model_is_an_error(embed, saved_model, tmp_path, name, size):
+    damaged = tmp_path / "damaged"
+    shutil.copytree(saved_model, damaged)
+    content = (damaged / name).read_bytes()
+    (damaged / name).unlink()
+    if size:
+        (damaged / name).write_bytes(content[:size])
+    with pytest.raises(ValueError, match="damaged.* (can't be loaded|holds no weights)"):
+        embed(b"a\n", model=damaged)
 
 
 @pytest.mark.parametrize("batch_size", [0, -1, 1.5, "8"])

@@ -11,8 +11,8 @@ FLOORS = [
     {"config", "characters", "arguments", "files"},
     {"layers", "data", "model_card"},
     {"weights"},
-    {"models", "training", "presets"},
-    {"saved_model", "features", "convert"},
+    {"models", "presets"},
+    {"saved_model", "features", "convert", "training"},
     {"cli"},
     {"__main__"},
 ]

@@ -1,5 +1,6 @@
 """The model card that goes with an exported model."""
 
+import dataclasses
 import re
 
 import pytest
@@ -28,6 +29,11 @@ def test_the_card_tells_the_sizes(card):
     assert found["word vectors"] == ["12"]
     assert found["LSTM layers a direction"] == ["3, 24 units, projected to 12"]
     assert found["weighted sum"] == ["24"]
+
+
+def test_the_card_of_a_model_without_projection_tells_of_none():
+    config = dataclasses.replace(CONFIG, projection_dim=24)
+    assert rows(model_card(config, 1, "mix"))["LSTM layers a direction"] == ["3, 24 units"]
 
 
 def test_the_card_tells_where_the_weights_come_from(card):

@@ -16,7 +16,15 @@ import pytest
 import elmo_tf2
 
 GOLDEN = Path(__file__).with_name("public_api.txt")
-PACKAGES = ("elmo_tf2", "elmo_tf2.layers", "elmo_tf2.models", "elmo_tf2.weights")
+PACKAGES = (
+    "elmo_tf2",
+    "elmo_tf2.data",
+    "elmo_tf2.features",
+    "elmo_tf2.layers",
+    "elmo_tf2.models",
+    "elmo_tf2.training",
+    "elmo_tf2.weights",
+)
 
 
 def public_api():

@@ -9,22 +9,12 @@ import pytest
 import tensorflow as tf
 
 from elmo_tf2 import saved_model
-from elmo_tf2.config import ElmoConfig
-from elmo_tf2.models import ElmoEmbeddings, set_bilm_arrays
+from elmo_tf2.models import ElmoEmbeddings
 from elmo_tf2.saved_model import ExportedElmo, export_saved_model
 from tests import numpy_reference as reference
 from tests.layer_checks import to_float64
+from tests.small_elmo import CONFIG, GAMMA, W, random_elmo
 
-CONFIG = ElmoConfig(
-    filters=((1, 3), (2, 4)),
-    char_embedding_dim=3,
-    num_highway_layers=1,
-    units=6,
-    projection_dim=4,
-    cell_clip=0.8,
-    projection_clip=0.6,
-)
-W, GAMMA = [0.2, -0.1, 0.4], 1.3
 TEXT = ["the cat is on the mat", "dogs are in the fog", ""]
 PARTS = {"assets", "fingerprint.pb", "model_card.md", "saved_model.pb", "variables"}
 
@@ -36,10 +26,7 @@ def make(config=CONFIG, **kwargs):
     """A layer with random weights."""
     if config.num_layers == 2:
         kwargs = {"initial_weights": W, "initial_gamma": GAMMA, **kwargs}
-    elmo = ElmoEmbeddings(config, **kwargs)
-    elmo.build()
-    set_bilm_arrays(elmo.encoder, reference.random_arrays(config.to_options()))
-    return elmo
+    return random_elmo(config, **kwargs)
 
 
 def reference_outputs(text, config, w, gamma):
@@ -136,11 +123,12 @@ def test_a_wrong_sequence_len_is_an_error(by, lengths, fault, loaded):
 
 
 @pytest.mark.parametrize(("trainable", "number"), [("mix", 2), ("all", None), ("none", 0)])
-def test_what_is_trainable_is_as_told(trainable, number):
-    elmo = make(l2=0.1)
+@pytest.mark.parametrize("dropout", [0.0, 0.5])
+def test_what_is_trainable_is_as_told(dropout, trainable, number):
+    elmo = make(l2=0.1, dropout=dropout)  # of dropout nothing is exported, no random state either
     exported = ExportedElmo(elmo, trainable)
-    expected = len(elmo.variables) if number is None else number
-    assert len(exported.variables) == len(elmo.variables)
+    expected = len(elmo.weights) if number is None else number
+    assert len(exported.variables) == len(elmo.weights)
     assert len(exported.trainable_variables) == expected
     for variable in exported.variables:
         assert variable.trainable == any(variable is v for v in exported.trainable_variables)
@@ -244,6 +232,13 @@ def no_work(monkeypatch):
         pytest.fail("the work has begun")
 
     monkeypatch.setattr(saved_model, "ExportedElmo", begin)
+
+
+def test_the_working_folder_may_be_the_place(no_work, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "saved_model.pb").write_text("precious")
+    with pytest.raises(FileExistsError, match="exists already"):
+        export_saved_model(make(), ".", tar=True)
 
 
 @pytest.mark.parametrize("name", ["exported", "exported.tar.gz"])

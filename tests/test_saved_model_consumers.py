@@ -18,26 +18,16 @@ import pytest
 import tensorflow as tf
 
 from elmo_tf2.characters import sentences_to_char_ids
-from elmo_tf2.config import ElmoConfig
 from elmo_tf2.convert import convert
-from elmo_tf2.models import ElmoEmbeddings, set_bilm_arrays
+from elmo_tf2.models import ElmoEmbeddings
 from elmo_tf2.saved_model import export_saved_model
-from tests import numpy_reference as reference
+from tests.small_elmo import CONFIG, GAMMA, W, random_elmo
 
 CONSUMERS = Path(__file__).parent / "consumers"
 # What runs in one process; the two take about as long.
 PROCESSES = (("hub_load", "fine_tuning", "command_line"), ("keras_layer", "tfsm_layer"))
 TIMEOUT = 600  # seconds, of one script: some ten times what it takes
 
-CONFIG = ElmoConfig(
-    filters=((1, 4), (3, 6)),
-    char_embedding_dim=5,
-    num_highway_layers=1,
-    units=9,
-    projection_dim=4,
-    cell_clip=1.5,  # low, so that it bites
-    projection_clip=0.7,
-)
 TEXT = [
     "the cat is on the mat",
     "dogs are in the fog",
@@ -127,18 +117,11 @@ def padded(sentences):
     return [[*words, *[""] * (longest - len(words))] for words in sentences]
 
 
-def random_elmo(config, **kwargs):
-    elmo = ElmoEmbeddings(config, **kwargs)
-    elmo.build()
-    set_bilm_arrays(elmo.encoder, reference.random_arrays(config.to_options()))
-    return elmo
-
-
 @pytest.fixture(scope="module")
 def models(tmp_path_factory):
     """A folder with exports of a small model, and its outputs in this process."""
     folder = tmp_path_factory.mktemp("exported") / "models"
-    elmo = random_elmo(CONFIG, initial_weights=[0.2, -0.1, 0.4], initial_gamma=1.3)
+    elmo = random_elmo(initial_weights=W, initial_gamma=GAMMA)
     export_saved_model(elmo, folder / "mix")
     # One layer, for less of the time that goes into making graphs.
     of_one_layer = random_elmo(dataclasses.replace(CONFIG, num_layers=1), l2=0.1)

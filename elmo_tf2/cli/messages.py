@@ -65,7 +65,7 @@ def error_text(error: BaseException) -> str | None:
     if isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError":
         where = re.sub(r"\{\{.*?\}\} ", "", str(error))  # a node's name, put first by TensorFlow
         return f"Not enough memory or disk space. {where}"
-    if isinstance(error, ValueError) and _raised_here(error):
+    if isinstance(error, (ValueError, FloatingPointError)) and _raised_here(error):
         return str(error)
     return None
 
@@ -128,14 +128,18 @@ def quiet_imports() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def progress_bar(waiting_for: str) -> Iterator[Callable[[int, int], None]]:
-    """Shows how many words are done, their rate and the time left, on a terminal.
+def progress_bar(
+    waiting_for: str, doing: str = "Embedding", unit: str = "tokens"
+) -> Iterator[Callable[[int, int], None]]:
+    """Shows how much is done, the rate and the time left, on a terminal.
 
     Args:
-        waiting_for: what happens until the first words are done.
+        waiting_for: what happens until the first is done.
+        doing: what is done.
+        unit: of what is counted.
 
     Yields:
-        A function to call with the number of words that are done and that of all.
+        A function to call with the number that is done and that of all, 0 if it is not known.
     """
     from rich import progress
     from rich.console import Console
@@ -153,11 +157,12 @@ def progress_bar(waiting_for: str) -> Iterator[Callable[[int, int], None]]:
         task = bar.add_task(waiting_for, total=None, rate="")
 
         def update(done: int, total: int) -> None:
-            if bar.tasks[task].total is None:  # the first call; what is done was done before
-                bar.reset(task, total=total, completed=done, description="Embedding")
+            if bar.tasks[task].description != doing:  # the first call; what is done was done before
+                bar.reset(task, total=total or None, completed=done, description=doing)
             bar.update(task, completed=done)
             speed = bar.tasks[task].speed
-            rate = f" {speed:,.0f} tokens/s" if speed else ""
-            bar.update(task, rate=f"{done / max(total, 1):.0%}{rate}")
+            rate = f" {speed:,.0f} {unit}/s" if speed else ""
+            share = f"{done / total:.0%}" if total else f"{done:,} {unit}"
+            bar.update(task, rate=f"{share}{rate}")
 
         yield update

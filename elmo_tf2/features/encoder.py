@@ -109,7 +109,13 @@ def _of_bilm(bilm: BiLM) -> Encoder:
 
 
 def _of_saved_model(path: Path) -> Encoder:
-    loaded = tf.saved_model.load(str(path))
+    try:
+        loaded = tf.saved_model.load(str(path))
+    except (OSError, LookupError, ValueError, tf.errors.OpError) as error:
+        raise ValueError(
+            f"{path} can't be loaded as a SavedModel: {error}. It was cut short or damaged; export "
+            "it again."
+        ) from error
     signature = loaded.signatures.get("tokens")
     outputs = {} if signature is None else signature.structured_outputs
     names = [f"lstm_outputs{index}" for index in range(1, len(outputs) + 1)]

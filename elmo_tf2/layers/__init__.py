@@ -3,6 +3,7 @@
 from elmo_tf2.layers.char_cnn import CharCNN
 from elmo_tf2.layers.highway import Highway
 from elmo_tf2.layers.lstm_with_projection import LSTMWithProjection
+from elmo_tf2.layers.sampled_softmax import SampledSoftmax
 from elmo_tf2.layers.scalar_mix import ScalarMix
 
-__all__ = ["CharCNN", "Highway", "LSTMWithProjection", "ScalarMix"]
+__all__ = ["CharCNN", "Highway", "LSTMWithProjection", "SampledSoftmax", "ScalarMix"]

@@ -1,7 +1,7 @@
 """LSTMWithProjection: the recurrent layer of ELMo."""
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
@@ -129,8 +129,6 @@ class LSTMWithProjection(keras.layers.Layer):
         tokens = order.pack(inputs)  # (real_tokens, features)
         state = self._state_in_order(inputs, initial_state, order.order)
         outputs, state = self._run(tokens, order.active_rows, state)
-        if self.use_skip_connection:
-            outputs += tokens
         outputs = order.unpack(outputs, like=inputs)
         if not self.return_state:
             return outputs
@@ -146,6 +144,28 @@ class LSTMWithProjection(keras.layers.Layer):
                 tf.zeros([batch, size], self.state_dtype) for size in (self.output_dim, self.units)
             ]
         return [tf.gather(tf.cast(value, self.state_dtype), order) for value in initial_state]
+
+    def run_window(
+        self, inputs: tf.Tensor, initial_state: Sequence[tf.Tensor]
+    ) -> tuple[tf.Tensor, list[tf.Tensor]]:
+        """The layer over a window of running text, all of whose tokens are real.
+
+        Args:
+            inputs: float tensor, `(tokens, batch, features)`, in the order of reading: that is
+                from the last place in the text to the first, if the layer goes backwards.
+            initial_state: h `(batch, projection_dim or units)` and c `(batch, units)`.
+
+        Returns:
+            The outputs `(tokens, batch, projection_dim or units)` and the final h and c.
+        """
+        tokens, batch, features = inputs.shape
+        steps, rows = tf.unstack(tf.shape(inputs)[:2])
+        packed = tf.reshape(tf.cast(inputs, self.compute_dtype), [-1, features])
+        states = [tf.cast(value, self.state_dtype) for value in initial_state]
+        outputs, states = self._run(packed, tf.fill([steps], rows), states)
+        outputs = tf.reshape(outputs, [steps, rows, self.output_dim])
+        outputs.set_shape([tokens, batch, self.output_dim])
+        return outputs, states
 
     def _run(
         self, tokens: tf.Tensor, active_rows: tf.Tensor, state: list[tf.Tensor]
@@ -167,6 +187,8 @@ class LSTMWithProjection(keras.layers.Layer):
             self.state_dtype,
         )
         outputs, *state = recurrence(gates_of_inputs, active_rows, *state, *kernels)
+        if self.use_skip_connection:
+            outputs += tokens
         return outputs, state
 
     def compute_mask(self, inputs: Any, mask: Any = None) -> Any:

@@ -6,7 +6,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from elmo_tf2.arguments import check_integer, check_number, check_rate
+from elmo_tf2.arguments import check_bool, check_integer, check_number, check_rate
 
 
 @keras.saving.register_keras_serializable(package="elmo_tf2")
@@ -61,7 +61,7 @@ class ScalarMix(keras.layers.Layer):
     ) -> None:
         super().__init__(**kwargs)
         self.num_layers = check_integer("num_layers", num_layers)
-        self.layer_norm = layer_norm
+        self.layer_norm = check_bool("layer_norm", layer_norm)
         self.l2 = check_number("l2", l2, minimum=0.0)
         self.dropout = check_rate("dropout", dropout)
         self.initial_weights = _check_weights(initial_weights, num_layers)
@@ -90,10 +90,11 @@ class ScalarMix(keras.layers.Layer):
     def call(
         self, inputs: Sequence[tf.Tensor], mask: Any = None, training: bool | None = None
     ) -> tf.Tensor:
-        if len(inputs) != self.num_layers:
+        is_list = isinstance(inputs, (list, tuple))
+        if not is_list or len(inputs) != self.num_layers:
+            found = f"{len(inputs)} inputs" if is_list else "one tensor, not a list"
             raise ValueError(
-                f"Layer {self.name!r} mixes {self.num_layers} layers. "
-                f"Received: {len(inputs)} inputs."
+                f"Layer {self.name!r} mixes {self.num_layers} layers. Received: {found}."
             )
         if isinstance(mask, (list, tuple)):
             mask = mask[0]
@@ -144,8 +145,10 @@ def _normalize(layer: tf.Tensor, mask: tf.Tensor | None) -> tf.Tensor:
     """Layer norm with one mean and one variance over all real tokens and features."""
     if mask is None:
         mask = tf.ones(tf.shape(layer)[:2], tf.bool)
-    is_real = tf.cast(mask, layer.dtype)[..., tf.newaxis]  # (batch, tokens, 1)
+    # Sums over a whole batch leave the range of float16 and the precision of bfloat16.
+    values = layer if layer.dtype == tf.float64 else tf.cast(layer, tf.float32)
+    is_real = tf.cast(mask, values.dtype)[..., tf.newaxis]  # (batch, tokens, 1)
     count = tf.maximum(tf.reduce_sum(is_real), 1.0) * layer.shape[-1]
-    mean = tf.reduce_sum(layer * is_real) / count
-    variance = tf.reduce_sum(tf.square(layer - mean) * is_real) / count
-    return (layer - mean) * tf.math.rsqrt(variance + 1e-12)
+    mean = tf.reduce_sum(values * is_real) / count
+    variance = tf.reduce_sum(tf.square(values - mean) * is_real) / count
+    return tf.cast((values - mean) * tf.math.rsqrt(variance + 1e-12), layer.dtype)

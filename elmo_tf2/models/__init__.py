@@ -1,7 +1,16 @@
 """The models: the biLM's encoder, and what users put in a model of their own."""
 
 from elmo_tf2.models.bilm import BiLM, BiLMOutput
-from elmo_tf2.models.bilm_arrays import bilm_arrays, set_bilm_arrays
+from elmo_tf2.models.bilm_arrays import bilm_arrays, named_variables, set_bilm_arrays
 from elmo_tf2.models.elmo_embeddings import ElmoEmbeddings
+from elmo_tf2.models.language_model import LanguageModel
 
-__all__ = ["BiLM", "BiLMOutput", "ElmoEmbeddings", "bilm_arrays", "set_bilm_arrays"]
+__all__ = [
+    "BiLM",
+    "BiLMOutput",
+    "ElmoEmbeddings",
+    "LanguageModel",
+    "bilm_arrays",
+    "named_variables",
+    "set_bilm_arrays",
+]

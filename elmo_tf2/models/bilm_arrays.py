@@ -21,7 +21,7 @@ def bilm_arrays(bilm: BiLM) -> dict[str, np.ndarray]:
     """
     return {
         name: np.asarray(keras.ops.convert_to_numpy(variable), np.float32)[window]
-        for name, (variable, window) in _named_variables(bilm).items()
+        for name, (variable, window) in named_variables(bilm).items()
     }
 
 
@@ -35,7 +35,7 @@ def set_bilm_arrays(bilm: BiLM, arrays: Mapping[str, np.ndarray]) -> None:
     Raises:
         KeyError: if one is missing.
     """
-    for name, (variable, window) in _named_variables(bilm).items():
+    for name, (variable, window) in named_variables(bilm).items():
         value = np.zeros(variable.shape, np.float32)
         value[window] = np.reshape(arrays[name], value[window].shape)
         variable.assign(value)
@@ -46,8 +46,15 @@ _LEADING_AXIS: Any = np.newaxis
 _WITHOUT_FIRST_ROW: Any = slice(1, None)
 
 
-def _named_variables(bilm: BiLM) -> dict[str, tuple[keras.Variable, Any]]:
-    """Every variable by its name in the files, with the index that gives the file's array."""
+def named_variables(bilm: BiLM) -> dict[str, tuple[keras.Variable, Any]]:
+    """The variables of a BiLM by the names that bilm-tf's weight files have.
+
+    Args:
+        bilm: a built BiLM.
+
+    Returns:
+        Each with the index that gives the file's array from its value.
+    """
     cnn = bilm.char_cnn
     named: dict[str, tuple[keras.Variable, Any]] = {
         "char_embed": (cnn.embedding, _WITHOUT_FIRST_ROW)

@@ -8,10 +8,10 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from elmo_tf2.arguments import check_choice, check_integer
+from elmo_tf2.arguments import check_bool, check_choice, check_integer
 from elmo_tf2.characters import sentences_to_char_ids
 from elmo_tf2.config import ElmoConfig
-from elmo_tf2.data.tokenizers import split_at_spaces, token_lengths
+from elmo_tf2.data.tokenizers import token_lengths, tokenize
 from elmo_tf2.layers import ScalarMix
 from elmo_tf2.models.bilm import BiLM
 from elmo_tf2.models.bilm_arrays import set_bilm_arrays
@@ -40,13 +40,14 @@ class ElmoEmbeddings(keras.layers.Layer):
 
     Call arguments:
         inputs: one of
-            - string tensor, `(batch,)`: sentences, split at spaces;
+            - string tensor, `(batch,)`: sentences, split by `config.tokenizer`;
             - string tensor, `(batch, tokens)`: words, padded with "" (an empty string before the
               last word is a word); a sentence a row must not come as `(batch, 1)`;
             - ragged string tensor, `(batch, (tokens))`: words;
             - int tensor, `(batch, tokens, chars)`: character ids of `elmo_tf2.characters`, zeros
               where there is no word;
             - a list of strings or of lists of strings.
+            Word vectors are taken by `encoder`, the `BiLM` inside, and not here.
         training: bool. Whether dropout is on.
 
     Returns:
@@ -94,7 +95,7 @@ class ElmoEmbeddings(keras.layers.Layer):
         self.output_kind = check_choice("output", output, ("mix", "layers"))
         check_integer("num_mixes", num_mixes)
         self.encoder = BiLM(config, name="encoder", dtype=self.dtype_policy)
-        self.encoder.trainable = encoder_trainable
+        self.encoder.trainable = check_bool("encoder_trainable", encoder_trainable)
         self.config = self.encoder.config
         self.mixes = []
         if output == "mix":
@@ -175,8 +176,8 @@ class ElmoEmbeddings(keras.layers.Layer):
         self.built = True
 
     def __call__(self, inputs: Any, *args: Any, **kwargs: Any) -> Any:
-        if isinstance(inputs, (list, tuple)):
-            inputs = _tensor_of_strings(inputs)
+        inputs = _as_tensor(inputs)
+        _check_inputs(inputs, self.config.max_characters)
         return super().__call__(inputs, *args, **kwargs)
 
     def call(self, inputs: Any, training: bool | None = None) -> tf.Tensor | list[tf.Tensor]:
@@ -189,18 +190,18 @@ class ElmoEmbeddings(keras.layers.Layer):
 
     def _char_ids(self, inputs: Any) -> tf.Tensor:
         if inputs.dtype != tf.string:
-            return tf.convert_to_tensor(inputs)
-        tokens, lengths = _tokens(inputs)
+            return inputs
+        tokens, lengths = _tokens(inputs, self.config.tokenizer)
         return sentences_to_char_ids(tokens, lengths, self.config.max_characters)
 
     def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
         if isinstance(inputs, keras.KerasTensor):
             return None  # the mask is made with the tensors that the model is called on
         if inputs.dtype == tf.string:
-            tokens, lengths = _tokens(inputs)
+            tokens, lengths = _tokens(inputs, self.config.tokenizer)
             mask = tf.sequence_mask(lengths, tf.shape(tokens)[1])
         else:
-            mask = tf.reduce_any(tf.not_equal(inputs, 0), axis=-1)
+            mask = tf.reduce_any(inputs > 0, axis=-1)
         return mask if self._num_outputs == 1 else [mask] * self._num_outputs
 
     @property
@@ -224,22 +225,13 @@ class ElmoEmbeddings(keras.layers.Layer):
         }
 
 
-def _tokens(inputs: tf.Tensor | tf.RaggedTensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """Padded words `(batch, tokens)` and the number of them, `(batch,)`."""
-    if isinstance(inputs, tf.RaggedTensor):
-        return inputs.to_tensor(""), tf.cast(inputs.row_lengths(), tf.int32)
-    if inputs.shape.rank == 1:
-        return split_at_spaces(inputs)
-    if inputs.shape.rank == 2:
-        return inputs, token_lengths(inputs)
-    raise ValueError(
-        "`inputs` must be strings of shape (batch,) or (batch, tokens). "
-        f"Received: shape {inputs.shape}."
-    )
-
-
-def _tensor_of_strings(inputs: Sequence[Any]) -> tf.Tensor | tf.RaggedTensor:
+def _as_tensor(inputs: Any) -> Any:
+    """Lists and arrays as tensors; anything else as it is."""
     try:
+        if isinstance(inputs, np.ndarray):
+            return tf.convert_to_tensor(inputs)
+        if not isinstance(inputs, (list, tuple)):
+            return inputs
         if inputs and not isinstance(inputs[0], (str, bytes)):
             return tf.ragged.constant(inputs, ragged_rank=1, dtype=tf.string)
         return tf.constant(inputs, tf.string)
@@ -248,3 +240,32 @@ def _tensor_of_strings(inputs: Sequence[Any]) -> tf.Tensor | tf.RaggedTensor:
             "`inputs` must be a tensor, a list of strings, or a list of lists of strings. "
             f"Received: {error}"
         ) from error
+
+
+def _check_inputs(inputs: Any, max_characters: int) -> None:
+    """Checks the type and shape of a tensor, which may be symbolic."""
+    found = type(inputs).__name__
+    if isinstance(inputs, (tf.Tensor, tf.Variable, tf.RaggedTensor, keras.KerasTensor)):
+        dtype, shape = tf.as_dtype(inputs.dtype), tf.TensorShape(inputs.shape)
+        is_ragged = isinstance(inputs, tf.RaggedTensor)
+        if dtype == tf.string and shape.rank in (1, 2):
+            return
+        is_char_ids = dtype.is_integer and shape.rank == 3
+        if is_char_ids and shape[-1] == max_characters and not is_ragged:
+            return
+        found = f"{'ragged ' if is_ragged else ''}{dtype.name}, {shape}"
+        if is_char_ids and is_ragged:
+            found += " (its method `to_tensor` pads it with zeros, as is needed here)"
+    raise ValueError(
+        "`inputs` must be strings of shape (batch,) or (batch, tokens), or character ids (int) of "
+        f"shape (batch, tokens, {max_characters}). Received: {found}."
+    )
+
+
+def _tokens(inputs: tf.Tensor | tf.RaggedTensor, tokenizer: str) -> tuple[tf.Tensor, tf.Tensor]:
+    """Padded words `(batch, tokens)` and the number of them, `(batch,)`."""
+    if isinstance(inputs, tf.RaggedTensor):
+        return inputs.to_tensor(""), tf.cast(inputs.row_lengths(), tf.int32)
+    if inputs.shape.rank == 1:
+        return tokenize(inputs, tokenizer)
+    return inputs, token_lengths(inputs)

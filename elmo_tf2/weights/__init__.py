@@ -3,6 +3,7 @@
 Any form becomes one `ElmoWeights`, whose arrays have the names of bilm-tf's weight files.
 """
 
+from elmo_tf2.data.vocabulary_file import read_vocabulary, write_vocabulary
 from elmo_tf2.weights.elmo_weights import (
     ElmoWeights,
     Mix,
@@ -19,7 +20,6 @@ from elmo_tf2.weights.vocabulary_embeddings import (
     read_vocabulary_embeddings,
     write_vocabulary_embeddings,
 )
-from elmo_tf2.weights.vocabulary_file import read_vocabulary, write_vocabulary
 
 __all__ = [
     "KINDS",

@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import tensorflow as tf
 
+from elmo_tf2.files import StrPath, check_file
 from elmo_tf2.weights.elmo_weights import as_finite_float32
-from elmo_tf2.weights.files import StrPath, check_file
 
 _OBJECT_GRAPH = "_CHECKPOINTABLE_OBJECT_GRAPH"
 # what TensorFlow's reader raises on a damaged file

@@ -7,8 +7,8 @@ from contextlib import contextmanager
 import h5py
 import numpy as np
 
+from elmo_tf2.files import StrPath, check_file
 from elmo_tf2.weights.elmo_weights import as_finite_float32
-from elmo_tf2.weights.files import StrPath, check_file
 
 # Trained weights hardly compress; what claims to be so much smaller in the file is no weight.
 _MAX_COMPRESSION = 64

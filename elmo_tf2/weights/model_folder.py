@@ -18,7 +18,8 @@ import h5py
 import numpy as np
 
 from elmo_tf2.config import ElmoConfig
-from elmo_tf2.files import check_free, completed
+from elmo_tf2.data.vocabulary_file import read_vocabulary, write_vocabulary
+from elmo_tf2.files import StrPath, check_file, check_free, completed
 from elmo_tf2.weights.elmo_weights import (
     MIX_GAMMA,
     MIX_WEIGHTS,
@@ -31,10 +32,9 @@ from elmo_tf2.weights.elmo_weights import (
     check_shapes,
     check_softmax_shapes,
 )
-from elmo_tf2.weights.files import StrPath, check_file, visible_files
+from elmo_tf2.weights.files import visible_files
 from elmo_tf2.weights.hdf5 import check_stored, open_hdf5, read_dataset, write_hdf5
 from elmo_tf2.weights.variable_names import single_layer_name
-from elmo_tf2.weights.vocabulary_file import read_vocabulary, write_vocabulary
 
 OPTIONS_FILE = "options.json"
 WEIGHTS_FILE = "weights.hdf5"

@@ -7,9 +7,11 @@ from typing import Literal, get_args
 
 import h5py
 
+from elmo_tf2.data.vocabulary_file import read_vocabulary
+from elmo_tf2.files import StrPath
 from elmo_tf2.weights.checkpoint_variables import open_checkpoint
 from elmo_tf2.weights.elmo_weights import ElmoWeights
-from elmo_tf2.weights.files import StrPath, visible_files
+from elmo_tf2.weights.files import visible_files
 from elmo_tf2.weights.hdf5 import root_names
 from elmo_tf2.weights.model_folder import (
     OPTIONS_FILE,
@@ -19,14 +21,15 @@ from elmo_tf2.weights.model_folder import (
     read_bilm_hdf5,
     read_model_folder,
 )
+from elmo_tf2.weights.pretraining_run import is_pretraining_run, read_pretraining_run
 from elmo_tf2.weights.tf1_checkpoint import checkpoint_prefix, read_tf1_checkpoint
 from elmo_tf2.weights.tf1_hub import read_tf1_hub
-from elmo_tf2.weights.vocabulary_file import read_vocabulary
 
 Kind = Literal[
     "model folder",
     "bilm hdf5",
     "vocabulary embeddings",
+    "pretraining run",
     "tf1 checkpoint",
     "tf1 hub module",
     "saved model",
@@ -85,6 +88,8 @@ def _detect_folder(folder: Path) -> Kind:
         has_variables = Path(f"{variables}.index").exists()
         is_of_tf2 = not has_variables or open_checkpoint(variables).is_of_objects
         return "saved model" if is_of_tf2 else "tf1 hub module"
+    if is_pretraining_run(folder):
+        return "pretraining run"
     weight_files = visible_files(folder, "*weights*.hdf5")
     checkpoints = visible_files(folder, "checkpoint") + visible_files(folder, "*.index")
     if weight_files and checkpoints:
@@ -131,7 +136,7 @@ def read_weights(
 
     Args:
         path: a model folder; a weight file of bilm-tf or AllenNLP; a training checkpoint of
-            bilm-tf or its folder; or the folder of a TF1 Hub module.
+            bilm-tf or its folder; the folder of a pretraining run; or that of a TF1 Hub module.
         options: JSON file with the sizes, if it is not the only one beside the weights.
         vocab: text file with the words, if it is not `vocab.txt` in the folder.
         read_softmax: whether to read a language model's output layer, if there is one. To embed
@@ -153,6 +158,13 @@ def read_weights(
         return read_model_folder(path, options, vocab, read_softmax)
     if kind == "bilm hdf5":
         return read_bilm_hdf5(options or _options_beside(Path(path)), path, vocab)
+    if kind == "pretraining run":
+        if options is not None or vocab is not None:
+            raise ValueError(
+                f"{path} is a pretraining run, which has its own options and words. Received: "
+                f"options={options!r}, vocab={vocab!r}."
+            )
+        return read_pretraining_run(path, read_softmax)
     if kind == "tf1 checkpoint":
         return read_tf1_checkpoint(path, options, vocab, read_softmax)
     if kind == "tf1 hub module":

@@ -17,7 +17,8 @@ import tensorflow as tf
 
 from elmo_tf2.characters import NUM_CHARACTERS
 from elmo_tf2.config import ElmoConfig
-from elmo_tf2.files import completed
+from elmo_tf2.data.vocabulary_file import read_vocabulary, write_vocabulary
+from elmo_tf2.files import StrPath, check_file, completed
 from elmo_tf2.weights.checkpoint_variables import CheckpointVariables, open_checkpoint
 from elmo_tf2.weights.elmo_weights import (
     SOFTMAX_BIAS,
@@ -27,10 +28,9 @@ from elmo_tf2.weights.elmo_weights import (
     check_shapes,
     check_softmax_shapes,
 )
-from elmo_tf2.weights.files import StrPath, check_file, visible_files
+from elmo_tf2.weights.files import visible_files
 from elmo_tf2.weights.model_folder import OPTIONS_FILE, VOCABULARY_FILE
 from elmo_tf2.weights.variable_names import by_dataset_name, training_variable
-from elmo_tf2.weights.vocabulary_file import read_vocabulary, write_vocabulary
 
 _STATE_FILE = "checkpoint"
 _TRAINING_SCALAR = re.compile(r"(?:^|/)(?:global_step|train_perplexity|beta\d_power)$")

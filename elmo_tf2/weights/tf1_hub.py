@@ -10,6 +10,7 @@ from pathlib import Path
 
 from elmo_tf2.characters import NUM_CHARACTERS
 from elmo_tf2.config import ElmoConfig
+from elmo_tf2.files import StrPath
 from elmo_tf2.weights.checkpoint_variables import CheckpointVariables, open_checkpoint
 from elmo_tf2.weights.elmo_weights import (
     MIX_GAMMA,
@@ -20,7 +21,6 @@ from elmo_tf2.weights.elmo_weights import (
     check_shapes,
     lstm_prefix,
 )
-from elmo_tf2.weights.files import StrPath
 from elmo_tf2.weights.variable_names import by_dataset_name
 
 # bilm-tf's graph keeps the LSTM states of the last batch in variables without names

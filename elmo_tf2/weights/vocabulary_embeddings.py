@@ -12,11 +12,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from elmo_tf2.files import completed
+from elmo_tf2.data.vocabulary_file import read_vocabulary
+from elmo_tf2.files import StrPath, completed
 from elmo_tf2.weights.elmo_weights import as_finite_float32
-from elmo_tf2.weights.files import StrPath
 from elmo_tf2.weights.hdf5 import check_stored, open_hdf5, read_dataset, write_hdf5
-from elmo_tf2.weights.vocabulary_file import read_vocabulary
 
 EMBEDDING = "embedding"
 

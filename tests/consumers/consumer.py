@@ -20,10 +20,15 @@ from pathlib import Path
 sys.modules["elmo_tf2"] = None  # before anything else is imported
 
 import numpy as np  # noqa: E402
+import tensorflow as tf  # noqa: E402
 
 FOLDER = Path(sys.argv[1])
 TOLERANCE = 1e-5  # the project's bound in float32
 HUB_MODULE_TEXT = ["the cat is on the mat", "dogs are in the fog"]
+
+# What models are trained on.
+SENTENCES = tf.constant([*HUB_MODULE_TEXT, "x"])
+TARGETS = np.array([[1.0], [-1.0], [0.5]])
 
 
 def slow(function):
@@ -42,6 +47,13 @@ def expected(of, file="expected.npz"):
         prefix = f"{of}__"
         found = {k.removeprefix(prefix): arrays[k] for k in arrays if k.startswith(prefix)}
         return json.loads(str(arrays[of])), found
+
+
+def token_inputs(file="expected.npz"):
+    """The inputs of the signature `tokens`, and the values expected of them."""
+    tokens, wanted = expected("tokens", file)
+    lengths = tf.constant(wanted["sequence_len"], tf.int32)
+    return {"tokens": tf.constant(tokens), "sequence_len": lengths}, wanted
 
 
 def assert_close(actual, wanted):

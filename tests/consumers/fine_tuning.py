@@ -7,7 +7,7 @@ import tensorflow as tf
 import tensorflow_hub as hub
 from consumer import FOLDER, HUB_MODULE_TEXT, assert_outputs_close, changed, path, values
 
-SENTENCES = tf.constant([*HUB_MODULE_TEXT, "x", ""])
+TEXT = tf.constant([*HUB_MODULE_TEXT, "x", ""])
 
 
 @cache
@@ -17,7 +17,7 @@ def fine_tuned(name):
     before = values(elmo.variables)
     for _ in range(3):
         with tf.GradientTape() as tape:
-            vectors = elmo(SENTENCES, training=True, signature="elmo")
+            vectors = elmo(TEXT, training=True, signature="elmo")
             loss = tf.reduce_sum((vectors - 1.0) ** 2)
             loss += sum(regularization() for regularization in elmo.regularization_losses)
         gradients = tape.gradient(loss, elmo.trainable_variables)
@@ -82,8 +82,8 @@ def test_the_loss_of_the_weights_is_l2_times_their_squares():
 
 def test_a_fine_tuned_model_saved_again_gives_the_same_vectors():
     elmo, again = fine_tuned_and_saved_again()
-    wanted = elmo.signatures["default"](strings=SENTENCES)
-    for outputs in (again(SENTENCES, as_dict=True), again.signatures["default"](strings=SENTENCES)):
+    wanted = elmo.signatures["default"](strings=TEXT)
+    for outputs in (again(TEXT, as_dict=True), again.signatures["default"](strings=TEXT)):
         assert_outputs_close(outputs, wanted)
 
 
@@ -99,7 +99,7 @@ def test_a_fine_tuned_model_saved_again_has_the_same_signatures():
 def test_a_fine_tuned_model_saved_again_can_be_trained_again():
     _, again = fine_tuned_and_saved_again()
     with tf.GradientTape() as tape:
-        loss = tf.reduce_sum(again(SENTENCES, signature="elmo") ** 2)
+        loss = tf.reduce_sum(again(TEXT, signature="elmo") ** 2)
     gradients = tape.gradient(loss, again.trainable_variables)
     assert len(gradients) == 2
     assert all(gradient is not None for gradient in gradients)

@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 import tensorflow_hub as hub
-from consumer import assert_close, assert_outputs_close, expected, path
+from consumer import assert_close, assert_outputs_close, expected, path, token_inputs
 
 
 def test_every_signature_gives_what_the_tf1_module_gave_for_strings():
@@ -20,17 +20,15 @@ def test_every_signature_gives_what_the_tf1_module_gave_for_strings():
 
 
 def test_tokens_gives_what_the_tf1_module_gave_for_tokens():
-    tokens, wanted = expected("tokens", "tf1_hub.npz")
+    inputs, wanted = token_inputs("tf1_hub.npz")
     elmo = hub.load(path("tf1_hub"))
-    inputs = {"tokens": tf.constant(tokens), "sequence_len": tf.constant(wanted["sequence_len"])}
     assert_outputs_close(elmo.signatures["tokens"](**inputs), wanted)
     assert_outputs_close(elmo.embed_tokens(inputs), wanted)
 
 
 def test_tokens_gives_what_bilm_tf_gave():
-    tokens, wanted = expected("tokens", "mini.npz")
-    outputs = hub.load(path("mini")).signatures["tokens"](
-        tokens=tf.constant(tokens), sequence_len=tf.constant(wanted["sequence_len"])
-    )
+    inputs, wanted = token_inputs("mini.npz")
+    elmo = hub.load(path("mini"))
+    outputs = elmo.signatures["tokens"](**inputs)
     for name, value in wanted.items():
         assert_close(outputs[name], value)

@@ -9,15 +9,12 @@ from consumer import (
     assert_outputs_close,
     expected,
     path,
+    token_inputs,
 )
 
 elmo = hub.load(path("mix"))
 TEXT, OF_TEXT = expected("text")
-TOKENS, OF_TOKENS = expected("tokens")
-TOKEN_INPUTS = {
-    "tokens": tf.constant(TOKENS),
-    "sequence_len": tf.constant(OF_TOKENS["sequence_len"], tf.int32),
-}
+TOKEN_INPUTS, OF_TOKENS = token_inputs()
 
 
 def test_the_line_written_for_hub_module_runs_word_for_word():
@@ -34,7 +31,10 @@ def test_default_gives_what_the_layer_gives():
 
 
 def test_serving_default_gives_what_default_gives():
-    assert_outputs_close(elmo.signatures["serving_default"](strings=tf.constant(TEXT)), OF_TEXT)
+    strings = tf.constant(TEXT)
+    assert_outputs_close(elmo.signatures["serving_default"](strings=strings), OF_TEXT)
+    assert_outputs_close(elmo(strings, signature="serving_default", as_dict=True), OF_TEXT)
+    assert_close(elmo(strings, signature="serving_default"), OF_TEXT["default"])
 
 
 def test_elmo_gives_the_weighted_sum_and_the_lengths_alone():
@@ -50,8 +50,16 @@ def test_tokens_gives_what_the_layer_gives():
 
 
 def test_tokens_may_be_a_dictionary_of_lists():
-    lists = {"tokens": TOKENS, "sequence_len": OF_TOKENS["sequence_len"].tolist()}
+    tokens, _ = expected("tokens")
+    lists = {"tokens": tokens, "sequence_len": OF_TOKENS["sequence_len"].tolist()}
     assert_outputs_close(elmo(lists, signature="tokens", as_dict=True), OF_TOKENS)
+
+
+def test_lengths_may_be_of_int64():
+    lengths = tf.cast(TOKEN_INPUTS["sequence_len"], tf.int64)  # as `row_lengths` gives them
+    inputs = {**TOKEN_INPUTS, "sequence_len": lengths}
+    assert_outputs_close(elmo(inputs, signature="tokens", as_dict=True), OF_TOKENS)
+    assert_close(elmo(inputs, signature="tokens"), OF_TOKENS["default"])
 
 
 def test_without_as_dict_there_is_one_tensor():
@@ -67,7 +75,8 @@ def test_a_list_an_array_and_a_tensor_give_the_same():
 
 
 def test_training_changes_nothing():
-    assert_close(elmo(tf.constant(TEXT), training=True), OF_TEXT["default"])
+    for training in (True, None):
+        assert_close(elmo(tf.constant(TEXT), training=training), OF_TEXT["default"])
 
 
 def test_it_runs_inside_a_function():

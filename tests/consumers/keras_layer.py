@@ -8,17 +8,16 @@ import tensorflow_hub as hub
 import tf_keras
 from consumer import (
     FOLDER,
-    HUB_MODULE_TEXT,
+    SENTENCES,
+    TARGETS,
     assert_close,
     changed,
     expected,
     path,
     slow,
+    token_inputs,
     values,
 )
-
-TEXT = tf.constant([*HUB_MODULE_TEXT, "x"])
-TARGETS = np.array([[1.0], [-1.0], [0.5]])
 
 
 def model_of(name, trainable, signature=None):
@@ -40,7 +39,7 @@ def fitted(name, trainable, signature=None):
     model, layer = model_of(name, trainable, signature)
     variables = layer.resolved_object.variables
     before = values(variables)
-    model.fit(TEXT, TARGETS, epochs=2, verbose=0)
+    model.fit(SENTENCES, TARGETS, epochs=2, verbose=0)
     return model, layer, changed(variables, before)
 
 
@@ -99,10 +98,8 @@ def test_tokens_come_as_a_dictionary_of_inputs():
     }
     arguments = {"signature": "tokens", "as_dict": True}
     outputs = hub.KerasLayer(path("mix"), trainable=True, arguments=arguments)(inputs)
-    tokens, of_tokens = expected("tokens")
-    given = {"tokens": tokens, "sequence_len": of_tokens["sequence_len"]}
-    found = tf_keras.Model(inputs, outputs["elmo"])({k: tf.constant(v) for k, v in given.items()})
-    assert_close(found, of_tokens["elmo"])
+    given, of_tokens = token_inputs()
+    assert_close(tf_keras.Model(inputs, outputs["elmo"])(given), of_tokens["elmo"])
 
 
 def assert_the_same_when_loaded(file, **kwargs):
@@ -110,7 +107,7 @@ def assert_the_same_when_loaded(file, **kwargs):
     assert moved
     model.save(FOLDER / file)
     loaded = tf_keras.models.load_model(FOLDER / file, **kwargs)
-    assert_close(loaded(TEXT), model(TEXT))
+    assert_close(loaded(SENTENCES), model(SENTENCES))
     assert len(loaded.trainable_weights) == len(model.trainable_weights)
 
 

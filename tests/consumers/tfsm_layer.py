@@ -7,18 +7,17 @@ import numpy as np
 import tensorflow as tf
 from consumer import (
     FOLDER,
-    HUB_MODULE_TEXT,
+    SENTENCES,
+    TARGETS,
     assert_close,
     assert_outputs_close,
     changed,
     expected,
     path,
     slow,
+    token_inputs,
     values,
 )
-
-TEXT = tf.constant([*HUB_MODULE_TEXT, "x"])
-TARGETS = np.array([[1.0], [-1.0], [0.5]])
 
 
 def model_of(name, endpoint, **kwargs):
@@ -38,7 +37,7 @@ def fitted(name, endpoint):
     """The model after `fit`, and how many of the layer's variables moved."""
     model, layer = model_of(name, endpoint)
     before = values(layer.weights)
-    model.fit(TEXT, TARGETS, epochs=2, verbose=0)
+    model.fit(SENTENCES, TARGETS, epochs=2, verbose=0)
     return model, layer, changed(layer.weights, before)
 
 
@@ -50,17 +49,20 @@ def test_the_endpoints_of_strings_give_the_exported_vectors():
     assert_close(elmo(tf.constant(text))["elmo"], of_text["elmo"])
 
 
-def test_embed_tokens_takes_a_dictionary_of_inputs():
-    tokens, of_tokens = expected("tokens")
+def tokens_embedded():
+    """Symbolic tokens and their lengths, the layer, and what it makes of them."""
     inputs = {
         "tokens": keras.Input([None], dtype="string", name="tokens"),
         "sequence_len": keras.Input([], dtype="int32", name="sequence_len"),
     }
     layer = keras.layers.TFSMLayer(path("mix"), call_endpoint="embed_tokens")
-    model = keras.Model(inputs, layer(inputs))
-    given = {"tokens": tokens, "sequence_len": of_tokens["sequence_len"]}
-    outputs = model({name: tf.constant(value) for name, value in given.items()})
-    assert_outputs_close(outputs, of_tokens)
+    return inputs, layer, layer(inputs)
+
+
+def test_embed_tokens_takes_a_dictionary_of_inputs():
+    inputs, _, outputs = tokens_embedded()
+    given, of_tokens = token_inputs()
+    assert_outputs_close(keras.Model(inputs, outputs)(given), of_tokens)
 
 
 def test_fit_on_word_vectors_moves_the_weighted_sum_alone():
@@ -77,21 +79,12 @@ def test_fit_on_sentence_vectors_moves_the_weighted_sum_alone():
 
 @slow
 def test_fit_on_tokens_moves_the_weighted_sum_alone():
-    inputs = {
-        "tokens": keras.Input([None], dtype="string", name="tokens"),
-        "sequence_len": keras.Input([], dtype="int32", name="sequence_len"),
-    }
-    layer = keras.layers.TFSMLayer(path("mix"), call_endpoint="embed_tokens")
-    model = keras.Model(inputs, keras.layers.Dense(1)(layer(inputs)["default"]))
+    inputs, layer, outputs = tokens_embedded()
+    model = keras.Model(inputs, keras.layers.Dense(1)(outputs["default"]))
     model.compile(keras.optimizers.SGD(0.1), "mse")
     before = values(layer.weights)
-    tokens, of_tokens = expected("tokens")
-    given = {"tokens": tokens, "sequence_len": of_tokens["sequence_len"]}
-    model.fit(
-        {name: tf.constant(value) for name, value in given.items()},
-        np.ones((len(tokens), 1)),
-        verbose=0,
-    )
+    given, of_tokens = token_inputs()
+    model.fit(given, np.ones((len(of_tokens["sequence_len"]), 1)), verbose=0)
     assert len(changed(layer.weights, before)) == 2
 
 
@@ -114,4 +107,4 @@ def test_a_model_saved_gives_the_same_when_loaded():
     model.save(file)
     # A TFSMLayer names a folder, which Keras loads only where that is allowed.
     loaded = keras.models.load_model(file, safe_mode=False)
-    assert_close(loaded(TEXT), model(TEXT))
+    assert_close(loaded(SENTENCES), model(SENTENCES))

@@ -152,13 +152,15 @@ def test_a_batch_without_a_real_token_has_zero_gradients(shape, layer_norm):
         np.testing.assert_array_equal(gradient, np.zeros(gradient.shape))
 
 
+@pytest.mark.parametrize("dtype", ["mixed_bfloat16", "mixed_float16"])
 @pytest.mark.parametrize("masked", [False, True])
-def test_layer_norm_of_many_tokens_holds_in_bfloat16(masked, rng):
-    # Sums of 200,000 numbers, and their count, would be far off in bfloat16's 8 bits.
+def test_layer_norm_of_many_tokens_holds_in_half_precision(masked, dtype, rng):
+    # Sums of 200,000 numbers, and their count, would be far off in bfloat16's 8 bits, and are more
+    # than float16 can hold.
     layer = rng.normal(3.0, 2.0, size=(8, 500, 64)).astype("float32")
     mask = rng.random((8, 500)) < 0.8 if masked else np.ones((8, 500), bool)
     expected = reference.scalar_mix([layer[mask]], np.zeros(1), 1.0, layer_norm=True)
-    mix = ScalarMix(1, layer_norm=True, dtype="mixed_bfloat16")
+    mix = ScalarMix(1, layer_norm=True, dtype=dtype)
     mixed = to_float64(mix([layer], mask=mask if masked else None))
     # Values up to 5, each rounded to 2^-8 of itself before and after.
     np.testing.assert_allclose(mixed[mask], expected, rtol=0, atol=0.05)
@@ -312,6 +314,18 @@ def test_initial_weights_must_be_numbers(weights):
 def test_initial_gamma_must_be_a_number(gamma):
     with pytest.raises(ValueError, match="`initial_gamma` must be a .*number"):
         ScalarMix(2, initial_gamma=gamma)
+
+
+@pytest.mark.parametrize("layer_norm", ["no", 1, None])
+def test_layer_norm_must_be_true_or_false(layer_norm):
+    with pytest.raises(ValueError, match=f"`layer_norm` must be True or False.*={layer_norm!r}"):
+        ScalarMix(2, layer_norm=layer_norm)
+
+
+def test_layers_in_one_tensor_are_an_error():
+    # Its rows would be taken for layers.
+    with pytest.raises(ValueError, match="'blend' mixes 2 layers. Received: one tensor, not a li"):
+        ScalarMix(2, name="blend")(np.ones((2, 1, 2, 3)))
 
 
 @pytest.mark.parametrize("number", [1, 3])

@@ -10,24 +10,14 @@ import pytest
 import tensorflow as tf
 
 from elmo_tf2.characters import sentences_to_char_ids
-from elmo_tf2.config import ElmoConfig
-from elmo_tf2.models import ElmoEmbeddings, set_bilm_arrays
+from elmo_tf2.models import ElmoEmbeddings
 from elmo_tf2.weights import ElmoWeights, Mix, write_model_folder
 from tests import numpy_reference as reference
 from tests.conftest import REPOSITORY
 from tests.layer_checks import to_float64
+from tests.small_elmo import CONFIG, GAMMA, W, random_elmo
 
-CONFIG = ElmoConfig(
-    filters=((1, 3), (2, 4)),
-    char_embedding_dim=3,
-    num_highway_layers=1,
-    units=6,
-    projection_dim=4,
-    cell_clip=0.8,
-    projection_clip=0.6,
-)
 ARRAYS = reference.random_arrays(CONFIG.to_options())
-W, GAMMA = [0.2, -0.1, 0.4], 1.3
 
 TEXT = ["the cat is on the mat", "dogs", "na\u00efve \u65e5\u672c \U0001f355"]
 WORDS = [text.split(" ") for text in TEXT]
@@ -41,10 +31,7 @@ def make(**kwargs):
     """The layer with random weights, unless told otherwise with one mix that is not the initial."""
     if kwargs.get("output") != "layers":
         kwargs = {"initial_weights": W, "initial_gamma": GAMMA, **kwargs}
-    elmo = ElmoEmbeddings(CONFIG, **kwargs)
-    elmo.build()
-    set_bilm_arrays(elmo.encoder, ARRAYS)
-    return elmo
+    return random_elmo(**kwargs)
 
 
 @pytest.fixture(scope="module")
@@ -172,34 +159,63 @@ def test_an_empty_sentence_among_others_gives_zeros(elmo, expected):
     np.testing.assert_allclose(output[1:4], expected, **BOUND)
 
 
+# What is expected of inputs, as an error tells it.
+EXPECTED_KINDS = (
+    r"`inputs` must be strings of shape \(batch,\) or \(batch, tokens\), or character ids \(int\) "
+    r"of shape \(batch, tokens, 50\). Received: "
+)
+
+
 @pytest.mark.parametrize(
     ("inputs", "found"),
     [
-        (tf.constant("a b"), r"strings of shape \(batch,\) or \(batch, tokens\).*shape \(\)"),
-        (tf.constant([[["a"]]]), r"strings of shape .*Received: shape \(1, 1, 1\)"),
-        (tf.zeros([2, 50], tf.int32), r"character ids.*Received: int32, \(2, 50\)"),
-        (tf.zeros([2, 3, 49], tf.int32), r"character ids.*Received: int32, \(2, 3, 49\)"),
-        (tf.zeros([1, 2, 3, 50], tf.int32), r"character ids.*Received: int32, \(1, 2, 3, 50\)"),
-        (tf.zeros([2, 3, 5]), r"character ids.*Received: float32, \(2, 3, 5\)"),
-        (tf.zeros([2, 3, 50], tf.bool), r"character ids.*Received: bool, \(2, 3, 50\)"),
+        (tf.constant("a b"), r"string, \(\)"),
+        (tf.constant([[["a"]]]), r"string, \(1, 1, 1\)"),
+        (np.array([[["a"]]]), r"string, \(1, 1, 1\)"),
+        ([[["a"]]], r"ragged string, \(1, None, 1\)"),
+        (tf.ragged.constant([[["a"], ["b"]]]), r"ragged string, \(1, None, None\)"),
+        (tf.zeros([2, 50], tf.int32), r"int32, \(2, 50\)"),
+        (tf.zeros([2, 3, 49], tf.int32), r"int32, \(2, 3, 49\)"),
+        (tf.zeros([1, 2, 3, 50], tf.int32), r"int32, \(1, 2, 3, 50\)"),
+        (tf.ragged.constant([[[1] * 50]]), r"ragged int32, \(1, None, None\) .*`to_tensor` pads"),
+        (tf.zeros([2, 3, 5]), r"float32, \(2, 3, 5\)"),
+        (np.zeros([2, 3, 50]), r"float64, \(2, 3, 50\)"),
+        (tf.zeros([2, 3, 4]), r"float32, \(2, 3, 4\)"),  # word vectors, which the biLM takes
+        (tf.zeros([2, 3, 50], tf.bool), r"bool, \(2, 3, 50\)"),
+        (tf.sparse.from_dense([["a"]]), "SparseTensor"),
+        (keras.Input((None, None), dtype="string"), r"string, \(None, None, None\)"),
+        (keras.Input((49,), dtype="int32"), r"int32, \(None, 49\)"),
+        (keras.Input((None, 49), dtype="int32"), r"int32, \(None, None, 49\)"),
+        (keras.Input((None, 50)), r"float32, \(None, None, 50\)"),
+        (None, "NoneType"),
+        ("a b", "str"),
+        (3, "int"),
     ],
 )
-def test_a_tensor_of_the_wrong_kind_is_an_error(inputs, found, elmo):
-    with pytest.raises(ValueError, match=found):
+def test_inputs_of_the_wrong_kind_are_an_error(inputs, found, elmo):
+    with pytest.raises(ValueError, match=EXPECTED_KINDS + found):
         elmo(inputs)
+
+
+def test_inputs_of_unknown_rank_are_an_error(elmo):
+    with pytest.raises(ValueError, match=f"{EXPECTED_KINDS}string, <unknown>"):
+        tf.function(elmo).get_concrete_function(tf.TensorSpec(None, tf.string))
 
 
 @pytest.mark.parametrize(
-    "inputs", [["a", ["b"]], [["b"], "a"], [1, 2], [[1, 2]], [tf.constant("a")], [None]]
+    "inputs",
+    [
+        ["a", ["b"]],
+        [["b"], "a"],
+        [1, 2],
+        [[1, 2]],
+        [tf.constant("a")],
+        [None],
+        np.array(["a", None]),
+    ],
 )
 def test_a_list_of_anything_but_strings_is_an_error(inputs, elmo):
     with pytest.raises(ValueError, match="`inputs` must be a tensor, a list of strings"):
-        elmo(inputs)
-
-
-@pytest.mark.parametrize("inputs", [[[["a"]]], tf.ragged.constant([[["a"], ["b"]]])])
-def test_strings_nested_too_deep_are_an_error(inputs, elmo):
-    with pytest.raises(ValueError, match="`inputs` must be"):
         elmo(inputs)
 
 
@@ -226,6 +242,7 @@ def test_a_symbolic_input_gives_the_shape_of_the_real_output(inputs, shape, elmo
     ("kwargs", "message"),
     [
         ({"output": "sum"}, r"`output` must be one of \['mix', 'layers'\].*output='sum'"),
+        ({"encoder_trainable": "no"}, "`encoder_trainable` must be True or False.*='no'"),
         ({"num_mixes": 0}, "`num_mixes` must be a positive integer.*num_mixes=0"),
         ({"num_mixes": 1.5}, "`num_mixes` must be a positive integer.*num_mixes=1.5"),
         ({"dropout": 1.0}, r"`dropout` must be a number in \[0, 1\)"),
@@ -345,27 +362,38 @@ def test_the_mask_marks_the_words(kind, elmo):
     assert lengths_seen(elmo(KINDS[kind]())) == [6, 1, 3]
 
 
+def test_the_mask_of_character_ids_is_that_of_the_encoder(elmo):
+    ids = char_ids().numpy()
+    ids[0, [0, 3]] = 0  # no words there
+    mask = elmo(ids)._keras_mask
+    np.testing.assert_array_equal(mask, elmo.encoder(ids).mask)
+    np.testing.assert_array_equal(mask[0], [False, True, True, False, True, True])
+
+
 def test_every_output_has_the_mask():
     for outputs in (make(output="layers")(TEXT), make(num_mixes=2)(TEXT)):
         assert [lengths_seen(output) for output in outputs] == [[6, 1, 3]] * len(outputs)
 
 
-class Tagger(keras.Model):
+class Subclassed(keras.Model):
     """A subclassed model, that leaves the mask to Keras."""
 
-    def __init__(self, elmo, lstm):
+    def __init__(self, elmo, *after):
         super().__init__()
         self.elmo = elmo
-        self.lstm = lstm
+        self.after = after
 
     def call(self, inputs):
-        return self.lstm(self.elmo(inputs))
+        vectors = self.elmo(inputs)
+        for layer in self.after:
+            vectors = layer(vectors)
+        return vectors
 
 
 MODELS = {
     "functional": lambda inputs, elmo, lstm: keras.Model(inputs, lstm(elmo(inputs))),
     "sequential": lambda inputs, elmo, lstm: keras.Sequential([inputs, elmo, lstm]),
-    "subclassed": lambda inputs, elmo, lstm: Tagger(elmo, lstm),
+    "subclassed": lambda inputs, elmo, lstm: Subclassed(elmo, lstm),
 }
 
 
@@ -399,11 +427,13 @@ TARGETS = np.linspace(-1.0, 1.0, 5)[:, np.newaxis]
 
 def model_of(elmo, form="functional"):
     inputs = keras.Input((), dtype="string")
+    layers = [keras.layers.GlobalAveragePooling1D(), keras.layers.Dense(1)]
     if form == "sequential":
-        layers = [keras.layers.GlobalAveragePooling1D(), keras.layers.Dense(1)]
         return keras.Sequential([inputs, elmo, *layers])
-    pooled = keras.layers.GlobalAveragePooling1D()(elmo(inputs))
-    return keras.Model(inputs, keras.layers.Dense(1)(pooled))
+    if form == "subclassed":
+        return Subclassed(elmo, *layers)
+    pool, dense = layers
+    return keras.Model(inputs, dense(pool(elmo(inputs))))
 
 
 def moved_by_fit(elmo, form="functional"):
@@ -425,7 +455,7 @@ def test_only_the_weighted_sum_is_trainable(elmo):
     assert sum(np.size(weight) for weight in elmo.trainable_weights) == 4
 
 
-@pytest.mark.parametrize("form", ["functional", "sequential"])
+@pytest.mark.parametrize("form", ["functional", "sequential", "subclassed"])
 def test_fit_moves_the_weighted_sum_alone(form):
     elmo = make()
     assert moved_by_fit(elmo, form) == {weight.path for weight in elmo.trainable_weights}

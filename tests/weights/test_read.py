@@ -27,11 +27,15 @@ def saved_model(tmp_path):
 
 
 def test_every_kind_is_detected(tmp_path, model_folder, checkpoint, hub_module, saved_model):
+    pretraining_run = tmp_path / "run"
+    (pretraining_run / "checkpoints").mkdir(parents=True)
+    (pretraining_run / "config.yaml").touch()
     write_vocabulary_embeddings(tmp_path / "embeddings.hdf5", np.ones((2, 3)))
     kinds = [
         detect(model_folder),
         detect(model_folder / "weights.hdf5"),
         detect(tmp_path / "embeddings.hdf5"),
+        detect(pretraining_run),
         detect(checkpoint),
         detect(hub_module),
         detect(saved_model),

@@ -3,7 +3,10 @@
 import h5py
 import numpy as np
 import pytest
+import tensorflow as tf
 
+from elmo_tf2.characters import words_to_char_ids
+from elmo_tf2.models import BiLM
 from elmo_tf2.weights import (
     read_vocabulary_embeddings,
     write_vocabulary,
@@ -25,6 +28,25 @@ def test_what_was_written_is_read(tmp_path, path):
     assert vocabulary == ("a", "b", "c")
     assert embeddings.dtype == np.float32
     np.testing.assert_array_equal(embeddings, VECTORS)
+
+
+def test_a_bilm_takes_the_vectors_of_a_vocabulary_for_its_words(tmp_path, config):
+    bilm = BiLM(config)
+    bilm.build()
+    vocabulary = ["the", "cat", "na\u00efve"]
+    vectors = bilm.char_cnn(words_to_char_ids(tf.constant(vocabulary)))
+    write_vocabulary_embeddings(tmp_path / "embeddings.hdf5", vectors.numpy())
+    write_vocabulary(tmp_path / "vocab.txt", vocabulary)
+
+    table, words = read_vocabulary_embeddings(
+        tmp_path / "embeddings.hdf5", tmp_path / "vocab.txt", config.projection_dim
+    )
+    sentence = ["the", "na\u00efve", "cat", "the"]
+    by_table = bilm(table[[words.index(word) for word in sentence]][np.newaxis])
+    by_characters = bilm(words_to_char_ids(tf.constant([sentence])))
+    # float32, and products over other numbers of words
+    for found, wanted in zip(by_table.layers(), by_characters.layers(), strict=True):
+        np.testing.assert_allclose(found, wanted, rtol=0, atol=1e-6)
 
 
 def test_the_words_need_not_be_known(path):

@@ -2,8 +2,7 @@
 
 from collections.abc import Sequence
 
-from elmo_tf2.files import completed
-from elmo_tf2.weights.files import StrPath, check_file
+from elmo_tf2.files import StrPath, check_file, completed
 
 # bilm-tf passes this line over without giving it an id.
 _NOT_A_WORD = "!!!MAXTERMID"
@@ -33,6 +32,18 @@ def read_vocabulary(path: StrPath) -> tuple[str, ...]:
     return words
 
 
+def can_be_written(word: str) -> bool:
+    """Whether a vocabulary file can hold a word: it would be read back as the same word.
+
+    Args:
+        word: any text.
+
+    Returns:
+        True if it has no white space round it and no line break, and is no mark of bilm-tf's.
+    """
+    return word == word.strip() and word != _NOT_A_WORD and not {"\n", "\r"} & set(word)
+
+
 def write_vocabulary(path: StrPath, words: Sequence[str]) -> None:
     """Writes a vocabulary file; it is complete or not there.
 
@@ -46,7 +57,7 @@ def write_vocabulary(path: StrPath, words: Sequence[str]) -> None:
     if not words:
         raise ValueError(f"{path}: a vocabulary must have at least one word. Received: none.")
     for word in words:
-        if word != word.strip() or word == _NOT_A_WORD or "\n" in word or "\r" in word:
+        if not can_be_written(word):
             raise ValueError(
                 f"{path}: a vocabulary's word must have no white space round it and no line break, "
                 f"and must not be {_NOT_A_WORD}. Received: {word!r}."

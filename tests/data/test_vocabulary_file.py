@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from elmo_tf2.weights import read_vocabulary, write_vocabulary
+from elmo_tf2.data.vocabulary_file import read_vocabulary, write_vocabulary
 
 
 def test_a_file_is_read_as_bilm_tf_reads_it(tmp_path):

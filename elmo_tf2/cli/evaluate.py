@@ -1,0 +1,81 @@
+"""`elmo-tf2 evaluate`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from elmo_tf2.cli.arguments import Options, Overwrite, Vocab
+from elmo_tf2.cli.messages import progress_bar, quiet_imports, say, say_table
+
+HELP = """\
+Tell how well a language model predicts a text.
+
+MODEL must have a language model's softmax: the folder of a run, a training checkpoint of bilm-tf, or a model folder with softmax.hdf5. TEXT has one sentence a line, its words apart by spaces, as `prepare` makes it.
+
+Perplexities are by the full softmax, and every word counts once. The states of the LSTMs are carried from sentence to sentence, as in training; the text is read in `--batch-size` parts at once, and as a whole with 1, as bilm-tf counts.
+
+\b
+Examples:
+  elmo-tf2 evaluate run data/heldout.txt
+  elmo-tf2 evaluate checkpoints/model.ckpt-400 heldout.txt --batch-size 1
+  elmo-tf2 evaluate run sentences.txt --scores scores.tsv
+"""  # noqa: E501
+
+
+def evaluate(
+    model: Annotated[
+        Path, typer.Argument(metavar="MODEL", help="A language model.", show_default=False)
+    ],
+    text: Annotated[Path, typer.Argument(metavar="TEXT", help="One tokenised sentence a line.")],
+    scores: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Write the log-probabilities of every sentence, read by itself, to a table: "
+            "forward, backward, tokens, words outside the vocabulary.",
+            show_default=False,
+        ),
+    ] = None,
+    batch_size: Annotated[
+        int, typer.Option(min=1, metavar="NUMBER", help="Parts of the text read at once.")
+    ] = 32,
+    options: Options = None,
+    vocab: Vocab = None,
+    overwrite: Overwrite = False,
+) -> None:
+    """Measures perplexity."""
+    with quiet_imports():
+        from elmo_tf2.files import check_file, check_free
+        from elmo_tf2.training import language_model, perplexity, write_scores
+        from elmo_tf2.weights import read_weights
+
+    check_file(text, "text")
+    if scores is not None:
+        check_free(scores, overwrite)
+    weights = read_weights(model, options, vocab)
+    lm, vocabulary = language_model(weights)
+    with open(text, "rb") as lines:
+        total = sum(len(line.split()) + 1 for line in lines if line.split())
+    done = 0
+    with progress_bar("Reading", "Evaluating") as update, open(text, "rb") as lines:
+
+        def report(targets: int) -> None:
+            nonlocal done
+            done += targets
+            update(done, total)
+
+        found = perplexity(lm, lines, vocabulary, batch_size, report=report)
+    say_table(
+        [
+            ("perplexity", f"{found.mean:.3f}"),
+            ("forward", f"{found.forward:.3f}"),
+            ("backward", f"{found.backward:.3f}"),
+            ("words predicted", f"{found.targets:,} in each direction"),
+            ("<UNK> of them", f"{found.unknown:,} ({found.unknown / found.targets:.2%})"),
+        ]
+    )
+    if scores is not None:
+        with progress_bar("Reading", "Scoring", "sentences") as update:
+            write_scores(lm, text, vocabulary, scores, overwrite=overwrite, on_progress=update)
+        say(f"Wrote {scores}.")

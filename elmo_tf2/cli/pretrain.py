@@ -1,0 +1,219 @@
+"""`elmo-tf2 pretrain`."""
+
+import contextlib
+import json
+import math
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from elmo_tf2.cli.messages import quiet_imports, say, say_table
+
+if TYPE_CHECKING:
+    from elmo_tf2.training import PretrainingConfig, RunFolder
+
+HELP = """\
+Train a bidirectional language model on text.
+
+RUN is the folder of the run: its configuration, checkpoints, history.csv and logs for TensorBoard are kept there. DATA is what `elmo-tf2 prepare` made. Ctrl-C saves; after that, or after a crash, `--resume` goes on as if the run had never stopped.
+
+The configuration is a YAML or JSON file; what is not in it, or all of it without a file, is as the published models were trained. `--set` changes single values. The run's config.yaml has them all, with their names.
+
+\b
+Examples:
+  elmo-tf2 prepare my_texts/*.txt data
+  elmo-tf2 pretrain run --data data --set model.units=1024 --set model.projection_dim=128 --set updates=20000
+  elmo-tf2 pretrain run --resume
+  elmo-tf2 evaluate run data/heldout.txt
+  elmo-tf2 export run elmo_saved_model
+\b
+To train on, with other text, what somebody else trained:
+  elmo-tf2 pretrain run --data data --initial model_folder
+\b
+Several GPUs of a machine are used together. On several machines, start the same command on each with TF_CONFIG set and RUN on a disk that all of them see.
+"""  # noqa: E501
+
+
+def pretrain(
+    run: Annotated[
+        Path, typer.Argument(metavar="RUN", help="The run's folder.", show_default=False)
+    ],
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DATA", help="A folder that `prepare` made: for a new run.", show_default=False
+        ),
+    ] = None,
+    config: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="The configuration, in YAML or JSON.", show_default=False
+        ),
+    ] = None,
+    changes: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="NAME=VALUE",
+            help="Change a value of the configuration; may be repeated.",
+            show_default=False,
+        ),
+    ] = None,
+    initial: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="MODEL",
+            help="Begin with these weights: all that `convert` takes. Sizes are theirs, and "
+            "words too if they have a softmax.",
+            show_default=False,
+        ),
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with a run from its last checkpoint.")
+    ] = False,
+    save_every: Annotated[
+        int, typer.Option(min=1, metavar="UPDATES", help="Updates between two checkpoints.")
+    ] = 500,
+    evaluate_every: Annotated[
+        int,
+        typer.Option(min=1, metavar="UPDATES", help="Updates between two held-out perplexities."),
+    ] = 2000,
+) -> None:
+    """Trains a language model."""
+    with quiet_imports():
+        from elmo_tf2.training import RunFolder
+        from elmo_tf2.training import pretrain as library
+        from elmo_tf2.weights import read_weights
+
+    folder = RunFolder(run)
+    weights = None
+    if resume:
+        if data or config or changes or initial:
+            raise typer.BadParameter("--resume goes on with what the run has; give RUN alone.")
+    else:
+        if data is None:
+            raise typer.BadParameter("A new run needs --data. To go on with a run: --resume.")
+        weights = None if initial is None else read_weights(initial)
+        _create(folder, data, config, changes or [], weights)
+    settings = folder.read_config()
+    say(f"Run {run}:")
+    say_table(_rows(settings, folder))
+    with _strategy().scope(), _progress(settings) as callback:
+        try:
+            library(
+                run,
+                initial=weights,
+                callbacks=[callback],
+                save_every=save_every,
+                evaluate_every=evaluate_every,
+            )
+        except KeyboardInterrupt:
+            say(f"Stopped and saved. To go on: elmo-tf2 pretrain {run} --resume")
+            raise
+    last = folder.read_history()[-1]
+    say(f"Done after {int(last['update']):,} updates.")
+    if last["heldout_perplexity"]:
+        say(f"Held-out perplexity: {float(last['heldout_perplexity']):.2f}")
+    say(f"To use it: elmo-tf2 export {run} elmo_saved_model")
+
+
+def _create(
+    folder: "RunFolder", data: Path, config: Path | None, changes: list[str], weights: Any
+) -> None:
+    import dataclasses
+
+    from elmo_tf2.data.vocabulary_file import read_vocabulary
+    from elmo_tf2.training import PretrainingConfig
+
+    settings = PretrainingConfig() if config is None else PretrainingConfig.from_file(config)
+    settings = settings.changed(changes)
+    files = sorted((data / "train").glob("*.txt"))
+    if not files:
+        raise FileNotFoundError(
+            f"{data} has no train/*.txt. Make it with `elmo-tf2 prepare TEXT {data}`."
+        )
+    tokenizer = "spaces"
+    if (data / "prepared.json").exists():
+        tokenizer = json.loads((data / "prepared.json").read_text(encoding="utf-8"))["tokenizer"]
+    vocabulary = read_vocabulary(data / "vocab.txt")
+    model = settings.model
+    if weights is not None:
+        model = weights.config
+        if weights.softmax is not None and weights.vocabulary is not None:
+            vocabulary = weights.vocabulary
+    settings = dataclasses.replace(settings, model=dataclasses.replace(model, tokenizer=tokenizer))
+    heldout = data / "heldout.txt"
+    folder.create(settings, vocabulary, files, heldout if heldout.exists() else None)
+
+
+def _rows(settings: "PretrainingConfig", folder: "RunFolder") -> list[tuple[str, str]]:
+    from elmo_tf2.convert import num_parameters
+
+    negatives = settings.num_negatives
+    return [
+        ("encoder", f"{num_parameters(settings.model):,} parameters"),
+        ("vocabulary", f"{len(folder.read_vocabulary()):,} words"),
+        ("batch", f"{settings.batch_size} rows of {settings.unroll_steps} tokens"),
+        ("updates", f"{settings.updates:,}"),
+        ("optimizer", f"{settings.optimizer}, learning rate {settings.learning_rate:g}"),
+        ("negatives", "the whole vocabulary" if negatives is None else f"{negatives:,}"),
+        ("precision", settings.precision),
+        ("to look on", f"tensorboard --logdir {folder.logs}"),
+    ]
+
+
+def _strategy() -> Any:
+    import os
+
+    import tensorflow as tf
+
+    if "TF_CONFIG" in os.environ:
+        return tf.distribute.MultiWorkerMirroredStrategy()
+    if len(tf.config.list_physical_devices("GPU")) > 1:
+        return tf.distribute.MirroredStrategy()
+    return tf.distribute.get_strategy()
+
+
+@contextlib.contextmanager
+def _progress(settings: "PretrainingConfig") -> Iterator[Any]:
+    """A Keras callback that shows on a terminal how far the run is."""
+    import sys
+
+    import keras
+    from rich import progress
+    from rich.console import Console
+
+    bar = progress.Progress(
+        progress.TextColumn("{task.description}", markup=False),
+        progress.BarColumn(bar_width=None),
+        progress.MofNCompleteColumn(),
+        progress.TextColumn("{task.fields[state]}"),
+        progress.TimeRemainingColumn(elapsed_when_finished=True),
+        console=Console(stderr=True),
+        transient=True,
+        disable=not sys.stderr.isatty(),
+    )
+
+    class Progress(keras.callbacks.Callback):
+        def on_train_begin(self, logs: Any = None) -> None:
+            done = int(self.model.optimizer.iterations)
+            self.task = bar.add_task(
+                "Pretraining", total=settings.updates, completed=done, state=""
+            )
+
+        def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+            state = (
+                f"loss {logs['loss']:.3f}  perplexity {math.exp(logs['loss']):.1f}  "
+                f"{logs['tokens_per_second']:,.0f} tokens/s"
+            )
+            bar.update(self.task, completed=logs["update"], state=state)
+            if "heldout_perplexity" in logs:
+                say(
+                    f"  update {logs['update']:,}: loss {logs['loss']:.3f}, held-out perplexity "
+                    f"{logs['heldout_perplexity']:.2f}"
+                )
+
+    with bar:
+        yield Progress()

@@ -1,0 +1,238 @@
+"""Any text to what a language model is trained on: shards of sentences, and a vocabulary."""
+
+import dataclasses
+import json
+import logging
+import os
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import NamedTuple, TypeVar
+
+import tensorflow as tf
+
+from elmo_tf2.arguments import check_choice, check_integer, check_rate
+from elmo_tf2.characters import BEGIN_SENTENCE_WORD, END_SENTENCE_WORD
+from elmo_tf2.data import sentences
+from elmo_tf2.data.shards import HELDOUT_FILE, TRAIN_FOLDER, write_parts
+from elmo_tf2.data.text_files import OnProgress, find_texts, read_texts
+from elmo_tf2.data.tokenizers import TOKENIZERS, put_words_apart
+from elmo_tf2.data.vocabulary import SPECIAL_WORDS, UNKNOWN_WORD
+from elmo_tf2.data.vocabulary_file import can_be_written, write_vocabulary
+from elmo_tf2.files import StrPath, check_free, completed
+
+logger = logging.getLogger(__name__)
+
+VOCABULARY_FILE = "vocab.txt"
+PREPARED_FILE = "prepared.json"
+PARTS = (TRAIN_FOLDER, HELDOUT_FILE, VOCABULARY_FILE, PREPARED_FILE)
+
+_In = TypeVar("_In")
+_Out = TypeVar("_Out")
+
+
+@dataclasses.dataclass(frozen=True)
+class Prepared:
+    """What `prepare` made.
+
+    Attributes:
+        tokenizer: name of the tokenizer.
+        normalize: normal form of Unicode, "none" for none.
+        seed: of all that is random.
+        shards: number of files of the train part.
+        sentences: number of sentences of the parts "train" and "heldout".
+        tokens: number of words of both.
+        distinct_words: number of different words of the train part.
+        vocabulary: number of words of the vocabulary, `<S>`, `</S>` and `<UNK>` among them.
+        unknown_share: share of the words of both parts that are not in the vocabulary.
+    """
+
+    tokenizer: str
+    normalize: str
+    seed: int
+    shards: int
+    sentences: dict[str, int]
+    tokens: dict[str, int]
+    distinct_words: int
+    vocabulary: int
+    unknown_share: dict[str, float]
+
+
+def prepare(
+    texts: Sequence[StrPath],
+    out: StrPath,
+    *,
+    tokenizer: str | None = None,
+    tokenized: bool = False,
+    one_sentence_per_line: bool = False,
+    normalize: str = "none",
+    heldout: float = 0.01,
+    shards: int | None = None,
+    min_count: int = 3,
+    vocab_size: int | None = None,
+    seed: int = 0,
+    overwrite: bool = False,
+    on_progress: OnProgress | None = None,
+) -> Prepared:
+    """Makes the files that a language model is trained on.
+
+    `out` gets `train/shard-00000.txt` and so on, sentences in random order, one a line, with a
+    space between words; `heldout.txt`, likewise, in the order of the text; `vocab.txt`; and
+    `prepared.json`, which tells all of this in numbers. Copies of a sentence are either all held
+    out or all trained on.
+
+    The text may be larger than the memory, which holds the counts of its words and one shard.
+
+    Args:
+        texts: paths of text files, plain or compressed with gzip or xz, patterns of such, and "-"
+            for standard input. What is not UTF-8 becomes U+FFFD.
+        out: the folder to make.
+        tokenizer: "words", see `elmo_tf2.data.tokenizers.split_words`, or "spaces", for text whose
+            words are apart by spaces. None: "spaces" if it is tokenized, otherwise "words".
+        tokenized: the text is to be taken as it is: one sentence a line, words apart by spaces.
+        one_sentence_per_line: lines are not to be broken into sentences.
+        normalize: "none", "nfc" or "nfkc": the normal form of Unicode to bring the text into. A
+            model's own tokenizer does not do it: what it is given later must be in the same form.
+        heldout: in [0, 1). Share of the sentences that are held out, about; at least one is.
+        shards: int > 0. Number of files of the train part; None: one for every 8 MB, at most 128.
+        min_count: int > 0. What is in the train part less often is not in the vocabulary.
+        vocab_size: int > 3. The most words of the vocabulary, `<S>`, `</S>` and `<UNK>` included.
+        seed: int >= 0. The same text and seed give the same files.
+        overwrite: whether an earlier `out` may be replaced.
+        on_progress: is called with the number of bytes read and of all, 0 if it is not known.
+
+    Returns:
+        What was made, in numbers.
+
+    Raises:
+        FileExistsError: if `out` exists and may not be overwritten, or holds other things.
+        FileNotFoundError: if a text is missing.
+        ValueError: if an argument is wrong, a file is damaged or no text, or there is too little.
+
+    Example:
+    >>> _ = Path("text.txt").write_text("The cat sat. The cat ran. The cat hid.")
+    >>> prepare(["text.txt"], "prepared", min_count=1).sentences
+    {'train': 2, 'heldout': 1}
+    """
+    if tokenizer is None:
+        tokenizer = "spaces" if tokenized else "words"
+    check_choice("tokenizer", tokenizer, TOKENIZERS)
+    if tokenized and tokenizer != "spaces":
+        raise ValueError("`tokenizer` must be 'spaces' if `tokenized` is True. Received: 'words'.")
+    check_choice("normalize", normalize, sentences.NORMAL_FORMS)
+    check_rate("heldout", heldout)
+    check_integer("min_count", min_count)
+    check_integer("seed", seed, 0)
+    if shards is not None:
+        check_integer("shards", shards)
+    if vocab_size is not None:
+        check_integer("vocab_size", vocab_size, len(SPECIAL_WORDS) + 1)
+    paths = find_texts(texts)
+    check_free(out, overwrite, PARTS)
+
+    def tokenize(lines: list[bytes]) -> _Batch:
+        is_running = not (tokenized or one_sentence_per_line)
+        return _tokenize(lines, tokenizer, normalize, is_running)
+
+    with completed(out, overwrite) as folder:
+        folder.mkdir()
+        batches = _in_parallel(tokenize, filter(None, read_texts(paths, on_progress)))
+        train, held_out, shards = write_parts(_sentences(batches), folder, heldout, shards, seed)
+        vocabulary = _vocabulary(train.counts, min_count, vocab_size)
+        write_vocabulary(folder / VOCABULARY_FILE, vocabulary)
+        prepared = Prepared(
+            tokenizer=tokenizer,
+            normalize=normalize,
+            seed=seed,
+            shards=shards,
+            sentences={"train": train.sentences, "heldout": held_out.sentences},
+            tokens={"train": train.counts.total(), "heldout": held_out.counts.total()},
+            distinct_words=len(train.counts),
+            vocabulary=len(vocabulary),
+            unknown_share={
+                "train": _unknown_share(train.counts, vocabulary),
+                "heldout": _unknown_share(held_out.counts, vocabulary),
+            },
+        )
+        text = json.dumps(dataclasses.asdict(prepared), indent=2)
+        (folder / PREPARED_FILE).write_text(text + "\n", encoding="utf-8")
+    _warn_of_boundaries(train.counts, held_out.counts)
+    return prepared
+
+
+class _Batch(NamedTuple):
+    """What became of some lines: sentences, and how many lines were not UTF-8."""
+
+    sentences: list[bytes]
+    damaged: int
+
+
+def _tokenize(lines: list[bytes], tokenizer: str, form: str, is_running: bool) -> _Batch:
+    strings = tf.constant(lines)
+    texts = tf.strings.unicode_transcode(strings, "UTF-8", "UTF-8", errors="replace")
+    damaged = tf.math.count_nonzero(tf.not_equal(texts, strings))
+    texts = sentences.normalize(texts, form)
+    if is_running:
+        texts = tf.constant(list(sentences.break_sentences(texts)))
+    if tokenizer == "words":
+        texts = put_words_apart(texts)
+    split = (text.split() for text in texts.numpy())
+    return _Batch([b" ".join(words) for words in split if words], int(damaged))
+
+
+def _in_parallel(function: Callable[[_In], _Out], items: Iterable[_In]) -> Iterator[_Out]:
+    """Results in the order of the items, of which a few at a time are taken."""
+    threads = os.cpu_count() or 1
+    with ThreadPoolExecutor(threads) as pool:
+        pending: deque[Future[_Out]] = deque()
+        for item in items:
+            pending.append(pool.submit(function, item))
+            if len(pending) > threads:
+                yield pending.popleft().result()
+        while pending:
+            yield pending.popleft().result()
+
+
+def _sentences(batches: Iterable[_Batch]) -> Iterator[bytes]:
+    damaged = 0
+    for batch in batches:
+        yield from batch.sentences
+        damaged += batch.damaged
+    if damaged:
+        logger.warning(
+            "Lines that are not UTF-8: %s. What is wrong in them became U+FFFD. If the text has "
+            "another encoding, convert it first.",
+            f"{damaged:,}",
+        )
+
+
+def _vocabulary(
+    counts: Mapping[bytes, int], min_count: int, vocab_size: int | None
+) -> tuple[str, ...]:
+    """The special words, then those of the text by falling count, equal ones by code points."""
+    frequent = ((-count, word.decode()) for word, count in counts.items() if count >= min_count)
+    words = [
+        word for _, word in sorted(frequent) if word not in SPECIAL_WORDS and can_be_written(word)
+    ]
+    if not words:
+        raise ValueError(
+            f"The vocabulary would be empty: no word is in the train part {min_count} times. Take "
+            "more text, or a smaller `min_count`."
+        )
+    return (*SPECIAL_WORDS, *words)[:vocab_size]
+
+
+def _unknown_share(counts: Counter[bytes], vocabulary: Iterable[str]) -> float:
+    known = sum(counts[word.encode()] for word in vocabulary if word != UNKNOWN_WORD)
+    return 1 - known / counts.total()
+
+
+def _warn_of_boundaries(*parts: Counter[bytes]) -> None:
+    boundaries = (BEGIN_SENTENCE_WORD.encode(), END_SENTENCE_WORD.encode())
+    number = sum(counts[word] for counts in parts for word in boundaries)
+    if number:
+        logger.warning(
+            "The text holds <S> or </S> as words, %s in all. A model takes them for the ends of a "
+            "sentence. The tokenizer `words` takes them apart.",
+            f"{number:,}",
+        )

@@ -1,0 +1,105 @@
+"""Sentences of any number to a held-out part and shuffled shards of a train part."""
+
+import hashlib
+import random
+from collections import Counter
+from collections.abc import Iterable
+from contextlib import ExitStack
+from pathlib import Path
+
+TRAIN_FOLDER = "train"
+HELDOUT_FILE = "heldout.txt"
+
+_SHARD_BYTES = 8_000_000
+_MAX_SHARDS = 128  # when chosen by size, for all are open at once
+
+
+class Part:
+    """What one part of a text has.
+
+    Attributes:
+        sentences: number of its sentences.
+        counts: how often it has each word.
+    """
+
+    def __init__(self) -> None:
+        self.sentences = 0
+        self.counts: Counter[bytes] = Counter()
+
+    def add(self, sentence: bytes) -> None:
+        """Counts a sentence.
+
+        Args:
+            sentence: its words with a space between them.
+        """
+        self.sentences += 1
+        self.counts.update(sentence.split())
+
+
+def write_parts(
+    sentences: Iterable[bytes], folder: Path, heldout: float, shards: int | None, seed: int
+) -> tuple[Part, Part, int]:
+    """Divides sentences at random, and shuffles those of the train part.
+
+    It writes them to a file, from there each to its shard, and then sorts out every shard in
+    memory. Copies of a sentence come into the same part, for it is their hash that decides.
+
+    Args:
+        sentences: words with a space between them.
+        folder: where to write.
+        heldout: in [0, 1). Share of the sentences that are held out, about; at least one is.
+        shards: number of shards, or None to choose it by size.
+        seed: int >= 0.
+
+    Returns:
+        The train part, the held-out part, and the number of shards.
+
+    Raises:
+        ValueError: if there are too few sentences.
+    """
+    in_order = folder / "sentences.txt"
+    key = str(seed).encode()
+    lowest = 1.0  # at least one sentence is held out: the one with the lowest number
+    with open(in_order, "wb") as file:
+        for sentence in sentences:
+            lowest = min(lowest, _draw(sentence, key))
+            file.write(sentence + b"\n")
+    if not in_order.stat().st_size:
+        raise ValueError("The text must have words. Found: none.")
+    if shards is None:
+        shards = min(max(1, round(in_order.stat().st_size / _SHARD_BYTES)), _MAX_SHARDS)
+    bound = max(heldout, lowest)
+
+    rng = random.Random(seed)
+    paths = [folder / TRAIN_FOLDER / f"shard-{number:05d}.txt" for number in range(shards)]
+    paths[0].parent.mkdir()
+    parts = {True: Part(), False: Part()}
+    deck: list[int] = []  # numbers of shards; dealt like cards, so that all get as many
+    with ExitStack() as stack:
+        heldout_file, *files = (
+            stack.enter_context(open(path, "wb")) for path in (folder / HELDOUT_FILE, *paths)
+        )
+        for line in stack.enter_context(open(in_order, "rb")):
+            is_heldout = _draw(line[:-1], key) <= bound
+            parts[is_heldout].add(line)
+            if not is_heldout:
+                deck = deck or rng.sample(range(shards), shards)
+            (heldout_file if is_heldout else files[deck.pop()]).write(line)
+    in_order.unlink()
+    train = parts[False]
+    if train.sentences < shards:
+        raise ValueError(
+            f"The train part must have a sentence for each of {shards:,} shards. Found: "
+            f"{train.sentences:,} sentences. Take more text, fewer shards, or hold out less."
+        )
+    for path in paths:
+        lines = path.read_bytes().splitlines(keepends=True)
+        rng.shuffle(lines)
+        path.write_bytes(b"".join(lines))
+    return train, parts[True], shards
+
+
+def _draw(sentence: bytes, key: bytes) -> float:
+    """A number in [0, 1) that depends on the sentence and the key alone."""
+    digest = hashlib.blake2b(sentence, digest_size=8, key=key).digest()
+    return int.from_bytes(digest, "big") / 2**64

@@ -1,0 +1,250 @@
+"""Running text as windows for a bidirectional language model, by tf.data.
+
+Every row of a batch is an endless stream of sentences, each between `<S>` and `</S>`, cut into
+windows of equal length: every word but the last of a sentence is an input, and the word after it
+its target. The backward stream has the same sentences in the same order, each reversed.
+
+Reference:
+ - `BidirectionalLMDataset` of [bilm-tf](https://github.com/allenai/bilm-tf)
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import tensorflow as tf
+
+from elmo_tf2.characters import BEGIN_SENTENCE_WORD, END_SENTENCE_WORD, words_to_char_ids
+from elmo_tf2.data.vocabulary import Vocabulary
+
+Window = dict[str, tf.Tensor]
+
+
+class Position(NamedTuple):
+    """Where in the endless training text a window stands.
+
+    Attributes:
+        shard: number of shards that were read before, counted through all epochs.
+        window: number of the window within its shard.
+    """
+
+    shard: int = 0
+    window: int = 0
+
+
+FIRST = Position()
+
+
+class _Streams(NamedTuple):
+    """A text as two streams of inputs and targets, each `(pairs,)`, numbers in `words`."""
+
+    words: tf.Tensor
+    inputs: tuple[tf.Tensor, tf.Tensor]
+    targets: tuple[tf.Tensor, tf.Tensor]
+
+
+def training_windows(
+    files: Sequence[str],
+    vocabulary: Vocabulary,
+    batch_size: int,
+    unroll_steps: int,
+    *,
+    seed: int = 0,
+    start: Position = FIRST,
+    rows: tuple[int, int] | None = None,
+    lowercase_rate: float = 0.0,
+    max_characters: int = 50,
+) -> tf.data.Dataset:
+    """Endless windows of shuffled text.
+
+    In every epoch the shards come in another order, and so do a shard's sentences; both orders
+    depend on the seed and the epoch alone. The rows of a batch take equal parts of a shard; what
+    does not fill a window of every row is left out that time.
+
+    Args:
+        files: the shards, text in UTF-8 with a sentence a line, tokens apart by white space.
+        vocabulary: of the targets.
+        batch_size: int > 0. Rows of a batch over all workers.
+        unroll_steps: int > 0. Tokens of a window.
+        seed: int.
+        start: the first window to give, as if all before it had been taken.
+        rows: the first row and the one after the last to give: a worker's part of the batch. None:
+            all.
+        lowercase_rate: share of the sentences that are lower-cased, others in every epoch.
+        max_characters: int > 2. Length of a word's character ids.
+
+    Returns:
+        Dataset of dictionaries: for "forward" and "backward" `…_char_ids` `(rows, unroll_steps,
+        max_characters)` and `…_targets` `(rows, unroll_steps)`, int32, in the order of reading;
+        and `position`, int64 `(rows, 2)`, the window's `Position` in every row.
+
+    Raises:
+        ValueError: if no shard has a window of every row.
+
+    Example:
+    >>> _ = Path("train.txt").write_text("the cat sat\\n" * 4)
+    >>> vocabulary = Vocabulary(["<S>", "</S>", "<UNK>", "the", "cat"])
+    >>> windows = training_windows(["train.txt"], vocabulary, batch_size=2, unroll_steps=3)
+    >>> next(iter(windows))["forward_targets"].shape
+    TensorShape([2, 3])
+    """
+    paths = sorted(str(path) for path in files)
+    _check_enough_text(paths, batch_size, unroll_steps)
+    first, last = rows or (0, batch_size)
+    all_paths = tf.constant(paths)
+
+    def windows_of_shard(shard: tf.Tensor) -> tf.data.Dataset:
+        epoch, index = shard // len(paths), shard % len(paths)
+        path = all_paths[_permutation(len(paths), [seed, -1 - epoch])[index]]
+        sentences = _sentences(tf.io.read_file(path))
+        sentences = tf.gather(sentences, _permutation(sentences.nrows(), [seed, shard]))
+        if lowercase_rate:
+            sentences = _some_lowercase(sentences, lowercase_rate, [seed + 1, shard])
+        streams = _streams(sentences)
+        char_ids = words_to_char_ids(streams.words, max_characters)
+        ids = vocabulary.ids(streams.words)
+        pairs_a_row = tf.size(streams.inputs[0]) // batch_size
+        num_windows = pairs_a_row // unroll_steps
+
+        def windows(stream: tf.Tensor) -> tf.Tensor:  # (windows, rows, unroll_steps)
+            by_row = tf.reshape(stream[: pairs_a_row * batch_size], [batch_size, pairs_a_row])
+            kept = by_row[first:last, : num_windows * unroll_steps]
+            kept = tf.reshape(kept, [last - first, num_windows, unroll_steps])
+            return tf.transpose(kept, [1, 0, 2])
+
+        inputs = [windows(stream) for stream in streams.inputs]
+        targets = [windows(tf.gather(ids, stream)) for stream in streams.targets]
+
+        def with_char_ids(number: tf.Tensor, inputs: Sequence, targets: Sequence) -> Window:
+            position = tf.stack([shard, number])
+            return {
+                "forward_char_ids": tf.gather(char_ids, inputs[0]),
+                "forward_targets": targets[0],
+                "backward_char_ids": tf.gather(char_ids, inputs[1]),
+                "backward_targets": targets[1],
+                "position": tf.tile(position[tf.newaxis], [last - first, 1]),
+            }
+
+        numbers = tf.range(tf.cast(num_windows, tf.int64))
+        dataset = tf.data.Dataset.from_tensor_slices((numbers, tuple(inputs), tuple(targets)))
+        skipped = tf.where(tf.equal(shard, start.shard), tf.cast(start.window, tf.int64), 0)
+        return dataset.skip(skipped).map(with_char_ids)
+
+    shards = tf.data.Dataset.range(start.shard, tf.int64.max)
+    return shards.interleave(
+        windows_of_shard, cycle_length=1, num_parallel_calls=1, deterministic=True
+    ).prefetch(tf.data.AUTOTUNE)
+
+
+def text_windows(
+    sentences: Sequence[str | bytes],
+    vocabulary: Vocabulary,
+    batch_size: int,
+    unroll_steps: int,
+    max_characters: int = 50,
+) -> tf.data.Dataset:
+    """Windows of a text in its own order, in which every word is a target once.
+
+    Each row of a batch is a part of the text; all rows are of equal length but for padding at
+    the end.
+
+    Args:
+        sentences: tokens apart by white space.
+        vocabulary: of the targets.
+        batch_size: int > 0. Rows.
+        unroll_steps: int > 0. Tokens of a window.
+        max_characters: int > 2. Length of a word's character ids.
+
+    Returns:
+        Dataset of dictionaries as those of `training_windows`, but with `mask`, bool `(rows,
+        unroll_steps)`, which marks what is not padding, in place of the position.
+    """
+    streams = _streams(_sentences(tf.strings.join(list(sentences), "\n")))
+    char_ids = words_to_char_ids(streams.words, max_characters)
+    ids = vocabulary.ids(streams.words)
+    num_pairs = tf.size(streams.inputs[0])
+    pairs_a_row = -(-num_pairs // batch_size)
+    num_windows = -(-pairs_a_row // unroll_steps)
+
+    def windows(stream: tf.Tensor) -> tf.Tensor:  # (windows, rows, unroll_steps)
+        by_row = tf.pad(stream, [[0, batch_size * pairs_a_row - num_pairs]])
+        by_row = tf.reshape(by_row, [batch_size, pairs_a_row])
+        by_row = tf.pad(by_row, [[0, 0], [0, num_windows * unroll_steps - pairs_a_row]])
+        by_row = tf.reshape(by_row, [batch_size, num_windows, unroll_steps])
+        return tf.transpose(by_row, [1, 0, 2])
+
+    inputs = [windows(stream) for stream in streams.inputs]
+    targets = [windows(tf.gather(ids, stream)) for stream in streams.targets]
+    mask = windows(tf.ones_like(streams.inputs[0])) > 0
+
+    def with_char_ids(inputs: Sequence, targets: Sequence, mask: tf.Tensor) -> Window:
+        return {
+            "forward_char_ids": tf.gather(char_ids, inputs[0]),
+            "forward_targets": targets[0],
+            "backward_char_ids": tf.gather(char_ids, inputs[1]),
+            "backward_targets": targets[1],
+            "mask": mask,
+        }
+
+    dataset = tf.data.Dataset.from_tensor_slices((tuple(inputs), tuple(targets), mask))
+    return dataset.map(with_char_ids).prefetch(tf.data.AUTOTUNE)
+
+
+def _sentences(text: tf.Tensor) -> tf.RaggedTensor:
+    """The lines of a text that have tokens, `(sentences, (tokens))`."""
+    sentences = tf.strings.split(tf.strings.split(text, "\n"))
+    return tf.ragged.boolean_mask(sentences, sentences.row_lengths() > 0)
+
+
+def _permutation(size: tf.Tensor, seed: Sequence) -> tf.Tensor:
+    """The numbers below `size` in an order that depends on the seed alone."""
+    seed = tf.stack([tf.cast(part, tf.int64) for part in seed])
+    # 64 bits, lest two come out equal and the order be that of the file
+    keys = tf.random.stateless_uniform([size], seed, None, None, tf.int64)
+    return tf.argsort(keys, stable=True)
+
+
+def _some_lowercase(sentences: tf.RaggedTensor, rate: float, seed: Sequence) -> tf.RaggedTensor:
+    seed = tf.stack([tf.cast(part, tf.int64) for part in seed])
+    chosen = tf.random.stateless_uniform([sentences.nrows()], seed) < rate
+    chosen = tf.gather(chosen, sentences.value_rowids())
+    tokens = sentences.flat_values
+    return sentences.with_flat_values(
+        tf.where(chosen, tf.strings.lower(tokens, encoding="utf-8"), tokens)
+    )
+
+
+def _streams(sentences: tf.RaggedTensor) -> _Streams:
+    rows = sentences.nrows()
+    begin, end = (tf.fill([rows, 1], word) for word in (BEGIN_SENTENCE_WORD, END_SENTENCE_WORD))
+    bounded = tf.concat([begin, sentences, end], axis=1)
+    words, numbers = tf.unique(bounded.flat_values)
+    starts = tf.gather(bounded.row_starts(), bounded.value_rowids())
+    ends = tf.gather(bounded.row_limits(), bounded.value_rowids()) - 1
+    place = tf.range(tf.size(numbers, tf.int64))
+    is_input, is_target = place < ends, place > starts
+    streams = numbers, tf.gather(numbers, starts + ends - place)
+    return _Streams(
+        words,
+        inputs=tuple(tf.boolean_mask(stream, is_input) for stream in streams),
+        targets=tuple(tf.boolean_mask(stream, is_target) for stream in streams),
+    )
+
+
+def _check_enough_text(paths: Sequence[str], batch_size: int, unroll_steps: int) -> None:
+    if not paths:
+        raise ValueError("There are no files of training text.")
+    most = 0
+    for path in paths:
+        pairs = 0
+        with open(path, "rb") as file:
+            for line in file:
+                tokens = len(line.split())
+                pairs += tokens + 1 if tokens else 0
+                if pairs >= batch_size * unroll_steps:
+                    return
+        most = max(most, pairs)
+    raise ValueError(
+        f"The training text is too short for windows of {unroll_steps} tokens in {batch_size} "
+        f"rows, {batch_size * unroll_steps} tokens a batch: its longest file has {most}. Take more "
+        "text in fewer files, or a smaller batch size or number of steps."
+    )

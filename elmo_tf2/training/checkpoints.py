@@ -1,0 +1,109 @@
+"""Checkpoints of a pretraining run: all that decides how it goes on."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from elmo_tf2.files import free_bytes
+from elmo_tf2.models import LanguageModel, named_variables
+
+NAME = "update"
+# what TensorFlow raises when a checkpoint is damaged or does not fit
+_DAMAGE = (tf.errors.OpError, AssertionError, LookupError, RuntimeError, ValueError)
+
+
+class Checkpoints:
+    """The checkpoints in a folder.
+
+    Each holds the weights under the names of bilm-tf's files, the optimizer with the number of
+    updates, the LSTM states and the position in the text. No random state is needed beside: all
+    chance depends on the seed and the number of the window.
+
+    A checkpoint counts only once it is complete; the one before it is removed after that.
+
+    Args:
+        model: a compiled language model.
+        folder: where they are.
+        max_to_keep: int > 0.
+    """
+
+    def __init__(
+        self, model: LanguageModel, folder: str | os.PathLike[str], max_to_keep: int = 2
+    ) -> None:
+        self._model = model
+        self._folder = Path(folder)
+        if not model.optimizer.built:
+            model.optimizer.build(model.trainable_variables)
+        self._variables: dict[str, Any] = {
+            "encoder": {
+                name: variable for name, (variable, _) in named_variables(model.bilm).items()
+            },
+            "softmax": {"W": model.softmax.kernel, "b": model.softmax.bias},
+            "states": list(model.states),
+            "windows_seen": model.windows_seen,
+            "position": model.position,
+            "optimizer": list(model.optimizer.variables),
+        }
+        tracked = tf.nest.map_structure(lambda variable: variable.value, self._variables)
+        self._manager = tf.train.CheckpointManager(
+            tf.train.Checkpoint(**tracked),
+            str(self._folder),
+            max_to_keep=max_to_keep,
+            checkpoint_name=NAME,
+        )
+
+    @property
+    def latest(self) -> str | None:
+        """The last complete checkpoint, or None."""
+        return self._manager.latest_checkpoint
+
+    def save(self) -> str:
+        """Writes a checkpoint.
+
+        Returns:
+            Its path.
+
+        Raises:
+            FloatingPointError: if a weight is NaN or infinite.
+            OSError: if the disk has no room.
+        """
+        for variable in self._model.trainable_variables:
+            value = keras.ops.convert_to_tensor(variable)
+            if not np.isfinite(float(tf.reduce_sum(value))):
+                raise FloatingPointError(
+                    f"The weight {variable.path} has values that are NaN or infinite: no "
+                    f"checkpoint is made. The last good one is {self.latest}. Go on from that "
+                    "with a lower learning rate."
+                )
+        needed = sum(
+            int(np.prod(variable.shape)) * tf.as_dtype(variable.dtype).size
+            for variable in tf.nest.flatten(self._variables)
+        )
+        if free_bytes(self._folder) < needed:
+            raise OSError(
+                f"The disk of {self._folder} has no room for a checkpoint of {needed:,} bytes. "
+                f"The last one is {self.latest}. Make room, and go on from that."
+            )
+        return self._manager.save(checkpoint_number=int(self._model.optimizer.iterations))
+
+    def restore(self) -> None:
+        """Gives the model what the latest checkpoint has.
+
+        Raises:
+            FileNotFoundError: if there is none.
+            ValueError: if it is of another model or optimizer.
+        """
+        if self.latest is None:
+            raise FileNotFoundError(f"There is no checkpoint in {self._folder}.")
+        try:
+            self._manager.checkpoint.restore(self.latest).assert_consumed()
+        except _DAMAGE as error:
+            raise ValueError(
+                f"The checkpoint {self.latest} is damaged, or of another model or optimizer than "
+                "the configuration tells. Go on with the configuration of its own run, or begin "
+                f"anew in another folder. ({str(error).splitlines()[0]})"
+            ) from error

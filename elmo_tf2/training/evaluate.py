@@ -1,0 +1,90 @@
+"""How well a language model predicts a text."""
+
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import tensorflow as tf
+
+from elmo_tf2.data import Vocabulary, text_windows
+from elmo_tf2.models import LanguageModel
+
+SENTENCES_AT_ONCE = 50_000
+
+
+class Perplexity(NamedTuple):
+    """Perplexities of a text, by the full softmax.
+
+    Attributes:
+        forward: of every word given those before it.
+        backward: of every word given those after it.
+        mean: exp of the mean of both directions' losses, as bilm-tf tells it.
+        targets: number of words predicted in each direction, one more a sentence than it has
+            tokens: its end, and its beginning.
+        unknown: how many of them were outside the vocabulary, counted in the forward direction.
+    """
+
+    forward: float
+    backward: float
+    mean: float
+    targets: int
+    unknown: int
+
+
+def perplexity(
+    model: LanguageModel,
+    sentences: Iterable[str | bytes],
+    vocabulary: Vocabulary,
+    batch_size: int = 32,
+    unroll_steps: int = 20,
+    report: Callable[[int], None] = lambda targets: None,
+) -> Perplexity:
+    """Perplexities of a text; every word counts once, whatever the batch size.
+
+    The text is read as in training: in `batch_size` parts, each from zero states, which are
+    carried from sentence to sentence. With batch size 1 it is read as a whole (50,000 sentences at
+    a time).
+
+    Args:
+        model: a language model.
+        sentences: tokens apart by white space.
+        vocabulary: the model's.
+        batch_size: int > 0. Parts that are read at once.
+        unroll_steps: int > 0. Tokens at once; of no effect on the result.
+        report: called with the number of targets that were done since the last call.
+
+    Returns:
+        A `Perplexity`.
+
+    Raises:
+        ValueError: if there are no words.
+    """
+    losses_of_window = tf.function(model.window_losses, reduce_retracing=True)
+    sums, targets, unknown = np.zeros(2), 0, 0
+    for chunk in _chunks(sentences):
+        states = model.zero_states(batch_size)
+        for window in text_windows(
+            chunk, vocabulary, batch_size, unroll_steps, model.config.max_characters
+        ):
+            mask = window.pop("mask")
+            losses, states = losses_of_window(window, states)
+            sums += np.sum(losses.numpy(), axis=(1, 2), where=mask.numpy(), dtype=np.float64)
+            is_unknown = mask & (window["forward_targets"] == vocabulary.unknown_id)
+            unknown += int(tf.math.count_nonzero(is_unknown))
+            done = int(tf.math.count_nonzero(mask))
+            targets += done
+            report(done)
+    if not targets:
+        raise ValueError("The text has no words, so there is no perplexity.")
+    forward, backward = np.exp(sums / targets)
+    return Perplexity(
+        float(forward), float(backward), float(np.exp(sums.mean() / targets)), targets, unknown
+    )
+
+
+def _chunks(sentences: Iterable[str | bytes]) -> Iterator[Sequence[str | bytes]]:
+    iterator = iter(sentences)
+    while chunk := list(itertools.islice(iterator, SENTENCES_AT_ONCE)):
+        if any(sentence.split() for sentence in chunk):
+            yield chunk

@@ -1,0 +1,79 @@
+"""The optimizer of a pretraining run."""
+
+import keras
+
+from elmo_tf2.training.config import PretrainingConfig
+
+
+def make_optimizer(config: PretrainingConfig) -> keras.optimizers.Optimizer:
+    """Makes the optimizer that a configuration describes.
+
+    Args:
+        config: the configuration.
+
+    Returns:
+        A Keras optimizer.
+    """
+    common = {
+        "learning_rate": _learning_rate(config),
+        "global_clipnorm": config.clip_norm,
+        "gradient_accumulation_steps": config.accumulate if config.accumulate > 1 else None,
+    }
+    if config.optimizer == "adagrad":
+        return keras.optimizers.Adagrad(
+            initial_accumulator_value=config.initial_accumulator, **common
+        )
+    return keras.optimizers.Adam(**common)
+
+
+def _learning_rate(
+    config: PretrainingConfig,
+) -> float | keras.optimizers.schedules.LearningRateSchedule:
+    if not config.warmup_updates and config.decay == "none":
+        return config.learning_rate
+    return WarmupAndDecay(config.learning_rate, config.updates, config.warmup_updates, config.decay)
+
+
+@keras.saving.register_keras_serializable(package="elmo_tf2")
+class WarmupAndDecay(keras.optimizers.schedules.LearningRateSchedule):
+    """A learning rate that rises linearly, and falls to 0 at the last update.
+
+    Args:
+        learning_rate: float > 0; the highest.
+        updates: int > 0. Updates of the whole run.
+        warmup_updates: int >= 0. Updates of the rise.
+        decay: "none", "linear" or "cosine".
+
+    Example:
+    >>> float(WarmupAndDecay(1.0, updates=100, warmup_updates=10, decay="linear")(4))
+    0.5
+    """
+
+    def __init__(
+        self, learning_rate: float, updates: int, warmup_updates: int = 0, decay: str = "none"
+    ) -> None:
+        self.learning_rate = learning_rate
+        self.updates = updates
+        self.warmup_updates = warmup_updates
+        self.decay = decay
+
+    def __call__(self, step: int) -> float:
+        ops = keras.ops
+        step = ops.cast(step, "float32")
+        rise = ops.minimum(1.0, (step + 1) / max(self.warmup_updates, 1))
+        after = max(self.updates - self.warmup_updates, 1)
+        done = ops.clip((step - self.warmup_updates) / after, 0.0, 1.0)
+        fall = {
+            "none": ops.ones_like(done),
+            "linear": 1 - done,
+            "cosine": (1 + ops.cos(done * 3.141592653589793)) / 2,
+        }[self.decay]
+        return self.learning_rate * rise * fall
+
+    def get_config(self) -> dict[str, object]:
+        return {
+            "learning_rate": self.learning_rate,
+            "updates": self.updates,
+            "warmup_updates": self.warmup_updates,
+            "decay": self.decay,
+        }

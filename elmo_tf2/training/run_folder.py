@@ -1,0 +1,139 @@
+"""The folder of a pretraining run."""
+
+import csv
+import json
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from elmo_tf2.data.vocabulary_file import read_vocabulary, write_vocabulary
+from elmo_tf2.files import check_free, completed
+from elmo_tf2.training.config import PretrainingConfig
+
+HISTORY_COLUMNS = (
+    "update",
+    "loss",
+    "perplexity",
+    "learning_rate",
+    "tokens_per_second",
+    "heldout_perplexity",
+)
+
+
+class RunFolder:
+    """The folder of a pretraining run.
+
+    - `config.yaml`: everything that decides the run but the text, see `PretrainingConfig`.
+    - `text.json`: the files of training text, and the held-out one.
+    - `options.json`, `vocab.txt`: as in a model folder.
+    - `checkpoints/`: see `Checkpoints`.
+    - `history.csv`: loss and perplexity by update.
+    - `logs/`: the same for TensorBoard.
+
+    Args:
+        path: the folder.
+
+    Example:
+    >>> RunFolder("my_run").checkpoints.name
+    'checkpoints'
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = Path(path)
+        self.config_file = self.path / "config.yaml"
+        self.text_file = self.path / "text.json"
+        self.options_file = self.path / "options.json"
+        self.vocabulary_file = self.path / "vocab.txt"
+        self.checkpoints = self.path / "checkpoints"
+        self.history_file = self.path / "history.csv"
+        self.logs = self.path / "logs"
+
+    def create(
+        self,
+        config: PretrainingConfig,
+        vocabulary: Sequence[str],
+        files: Sequence[str | os.PathLike[str]],
+        heldout: str | os.PathLike[str] | None = None,
+    ) -> None:
+        """Makes the folder of a run that has not begun.
+
+        Args:
+            config: of the run.
+            vocabulary: words of the softmax.
+            files: of training text.
+            heldout: file of held-out text, or None.
+
+        Raises:
+            FileExistsError: if there is something at its path.
+        """
+        check_free(self.path)
+        with completed(self.path) as unfinished:
+            unfinished.mkdir()
+            beside = RunFolder(unfinished)
+            beside.config_file.write_text(config.to_yaml(), encoding="utf-8")
+            text = {
+                "train": [os.path.abspath(path) for path in files],
+                "heldout": None if heldout is None else os.path.abspath(heldout),
+            }
+            beside.text_file.write_text(json.dumps(text, indent=2) + "\n", encoding="utf-8")
+            options = config.model.to_options()
+            options |= {
+                "bidirectional": True,
+                "batch_size": config.batch_size,
+                "unroll_steps": config.unroll_steps,
+                "dropout": config.dropout,
+                "n_tokens_vocab": len(vocabulary),
+                "n_negative_samples_batch": config.num_negatives,
+                "all_clip_norm_val": config.clip_norm,
+            }
+            beside.options_file.write_text(json.dumps(options, indent=2) + "\n", encoding="utf-8")
+            write_vocabulary(beside.vocabulary_file, vocabulary)
+            beside.checkpoints.mkdir()
+
+    def read_config(self) -> PretrainingConfig:
+        """The run's configuration.
+
+        Raises:
+            FileNotFoundError: if this is no run's folder.
+        """
+        return PretrainingConfig.from_file(self.config_file)
+
+    def read_vocabulary(self) -> tuple[str, ...]:
+        """The words of the run's softmax."""
+        return read_vocabulary(self.vocabulary_file)
+
+    def read_text(self) -> tuple[list[str], str | None]:
+        """Names of the files of training text, and of the held-out one."""
+        with open(self.text_file, encoding="utf-8") as file:
+            text = json.load(file)
+        return text["train"], text["heldout"]
+
+    def read_history(self) -> list[dict[str, str]]:
+        """The rows of `history.csv`, values as they stand there."""
+        if not self.history_file.exists():
+            return []
+        with open(self.history_file, encoding="utf-8", newline="") as file:
+            return list(csv.DictReader(file))
+
+    def cut_history(self, update: int) -> None:
+        """Drops what was recorded after an update: of a run that goes on from there.
+
+        Args:
+            update: the last to keep.
+        """
+        rows = [row for row in self.read_history() if int(row["update"]) <= update]
+        with completed(self.history_file, overwrite=True) as unfinished:
+            with open(unfinished, "w", encoding="utf-8", newline="") as file:
+                writer = csv.DictWriter(file, HISTORY_COLUMNS)
+                writer.writeheader()
+                writer.writerows(rows)
+
+    def record(self, row: Mapping[str, Any]) -> None:
+        """Adds a row to `history.csv`.
+
+        Args:
+            row: values by column; missing ones stay empty.
+        """
+        with open(self.history_file, "a", encoding="utf-8", newline="") as file:
+            csv.DictWriter(file, HISTORY_COLUMNS).writerow(row)

@@ -1,0 +1,40 @@
+"""A small text, and a run's folder for it."""
+
+import pytest
+
+from elmo_tf2.config import ElmoConfig
+from elmo_tf2.training import PretrainingConfig, RunFolder
+
+WORDS = ["<S>", "</S>", "<UNK>", *"the cat sat on a mat dog ran and it was so that of to".split()]
+TEXT = [
+    "the cat sat on a mat and it was so",
+    "a dog ran to the mat",
+    "it was the dog of the cat that ran",
+    "so it was",
+    "the zebra sat on a dog",
+] * 12
+MODEL = ElmoConfig(filters=((1, 4), (2, 8)), num_highway_layers=1, units=12, projection_dim=6)
+CONFIG = PretrainingConfig(
+    model=MODEL, batch_size=4, unroll_steps=5, updates=12, num_negatives=6, seed=3
+)
+
+
+@pytest.fixture
+def text(tmp_path):
+    """Two files of training text and a held-out one."""
+    paths = [tmp_path / name for name in ("a.txt", "b.txt", "heldout.txt")]
+    for path, part in zip(paths, (TEXT[:30], TEXT[30:], TEXT[:5]), strict=True):
+        path.write_text("\n".join(part), encoding="utf-8")
+    return paths
+
+
+@pytest.fixture
+def make_run(tmp_path, text):
+    """Makes run folders of a configuration."""
+
+    def make(name="run", config=CONFIG, words=WORDS):
+        folder = RunFolder(tmp_path / name)
+        folder.create(config, words, text[:2], text[2])
+        return folder
+
+    return make

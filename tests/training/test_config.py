@@ -1,0 +1,67 @@
+"""PretrainingConfig: its file, and what it refuses."""
+
+import json
+
+import pytest
+
+from elmo_tf2.training import PretrainingConfig
+from tests.training.conftest import CONFIG
+
+
+@pytest.mark.parametrize("config", [PretrainingConfig(), CONFIG])
+def test_its_yaml_gives_it_again(tmp_path, config):
+    path = tmp_path / "config.yaml"
+    path.write_text(config.to_yaml(), encoding="utf-8")
+    assert PretrainingConfig.from_file(path) == config
+
+
+def test_a_json_file_is_taken_and_what_is_missing_has_its_default(tmp_path):
+    path = tmp_path / "config.json"
+    path.write_text(json.dumps({"batch_size": 7, "model": {"units": 600}}), encoding="utf-8")
+    config = PretrainingConfig.from_file(path)
+    assert (config.batch_size, config.model.units, config.unroll_steps) == (7, 600, 20)
+
+
+def test_single_values_can_be_changed():
+    config = CONFIG.changed(["learning_rate=0.5", "model.units=20", "num_negatives=null"])
+    assert (config.learning_rate, config.model.units, config.num_negatives) == (0.5, 20, None)
+    assert config.batch_size == CONFIG.batch_size
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ("batch_size", "must be NAME=VALUE"),
+        ("batchsize=3", "unknown name `batchsize`; is `batch_size` meant"),
+        ("model.unit=3", "unknown name `model.unit`; is `model.units` meant"),
+        ("lstm.units=3", "unknown name `lstm.units`"),
+        ("batch_size=[", "the value is not YAML"),
+        ("batch_size=0", "`batch_size` must be a positive integer"),
+        ("optimizer=sgd", "`optimizer` must be one of"),
+        ("dropout=1", "`dropout` must be"),
+        ("model.units=1", "`projection_dim` must be at most `units`"),
+    ],
+)
+def test_wrong_changes_are_told(change, message):
+    with pytest.raises(ValueError, match=message):
+        CONFIG.changed([change])
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("{", "neither YAML nor JSON"),
+        ("[1]", "must hold names and values"),
+        ("learning_rates: 3", "is `learning_rate` meant"),
+    ],
+)
+def test_wrong_files_are_told(tmp_path, text, message):
+    path = tmp_path / "config.yaml"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(ValueError, match=message):
+        PretrainingConfig.from_file(path)
+
+
+def test_a_missing_file_is_told(tmp_path):
+    with pytest.raises(FileNotFoundError, match="There is no configuration"):
+        PretrainingConfig.from_file(tmp_path / "config.yaml")

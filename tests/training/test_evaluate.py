@@ -1,0 +1,88 @@
+"""Perplexities and scores."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from elmo_tf2.data import Vocabulary
+from elmo_tf2.models import LanguageModel
+from elmo_tf2.training import language_model, perplexity, sentence_scores, write_scores
+from elmo_tf2.weights import read_weights
+from tests.training.conftest import MODEL, TEXT, WORDS
+
+
+@pytest.fixture
+def model():
+    model = LanguageModel(MODEL, len(WORDS), batch_size=1, num_negatives=None)
+    model.softmax.bias.assign(np.linspace(-1, 1, len(WORDS)))
+    return model
+
+
+@pytest.fixture
+def vocabulary():
+    return Vocabulary(WORDS)
+
+
+def test_bilms_checkpoint_has_the_perplexity_that_bilm_told(golden):
+    model, vocabulary = language_model(read_weights(golden / "bilm_checkpoint/model.ckpt-400"))
+    with open(golden / "bilm_checkpoint/heldout.txt", encoding="utf-8") as file:
+        found = perplexity(model, file, vocabulary, batch_size=1, unroll_steps=500)
+    assert abs(found.mean - 150.438) < 5e-3
+    assert found.targets == 7593 + 300
+
+
+@pytest.mark.parametrize("batch_size", [1, 3, 8])
+@pytest.mark.parametrize("unroll_steps", [1, 7, 50])
+def test_every_word_counts_once(model, vocabulary, batch_size, unroll_steps):
+    found = perplexity(model, TEXT[:5], vocabulary, batch_size, unroll_steps)
+    words = sum(len(sentence.split()) + 1 for sentence in TEXT[:5])
+    assert (found.targets, found.unknown) == (words, 1)
+    whole = perplexity(model, TEXT[:5], vocabulary, batch_size, 1)
+    np.testing.assert_allclose(found, whole, rtol=1e-5)
+
+
+def test_perplexity_of_one_sentence_is_that_of_its_score(model, vocabulary):
+    (score,) = sentence_scores(model, TEXT[:1], vocabulary)
+    found = perplexity(model, TEXT[:1], vocabulary, batch_size=1)
+    assert score.tokens == 10
+    np.testing.assert_allclose(np.exp(-score.forward / 11), found.forward, rtol=1e-5)
+    np.testing.assert_allclose(np.exp(-score.backward / 11), found.backward, rtol=1e-5)
+
+
+def test_a_model_that_knows_nothing_has_the_vocabularys_size_as_perplexity(model, vocabulary):
+    model.softmax.kernel.assign(tf.zeros_like(model.softmax.kernel))
+    model.softmax.bias.assign(tf.zeros_like(model.softmax.bias))
+    found = perplexity(model, TEXT, vocabulary)
+    np.testing.assert_allclose(found[:3], len(WORDS), rtol=1e-5)
+
+
+def test_a_score_does_not_depend_on_other_sentences(model, vocabulary):
+    together = list(sentence_scores(model, TEXT[:5], vocabulary))
+    for sentence, score in zip(TEXT, together, strict=False):
+        (alone,) = sentence_scores(model, [sentence], vocabulary, batch_size=1)
+        np.testing.assert_allclose(alone, score, rtol=1e-5)
+    assert [score.unknown for score in together] == [0, 0, 0, 0, 1]
+
+
+def test_empty_lines_are_scored_and_a_text_without_words_has_no_perplexity(model, vocabulary):
+    assert [score.tokens for score in sentence_scores(model, ["", "cat", " "], vocabulary)] == [
+        0,
+        1,
+        0,
+    ]
+    with pytest.raises(ValueError, match="no words"):
+        perplexity(model, ["", " "], vocabulary)
+
+
+def test_scores_are_written_as_a_table(model, vocabulary, tmp_path):
+    text, table = tmp_path / "text.txt", tmp_path / "scores.tsv"
+    text.write_text("\n".join(TEXT[:3]), encoding="utf-8")
+    write_scores(model, text, vocabulary, table)
+    lines = table.read_text(encoding="utf-8").splitlines()
+    assert lines[0] == "forward\tbackward\ttokens\tunknown"
+    assert [line.split("\t")[2] for line in lines[1:]] == ["10", "6", "9"]
+
+
+def test_weights_that_are_no_language_model_are_told(golden):
+    with pytest.raises(ValueError, match="has no softmax, so it is an encoder"):
+        language_model(read_weights(golden / "mini"))

@@ -1,0 +1,189 @@
+"""Pretraining: runs go on as if never stopped, and nothing good is lost."""
+
+import dataclasses
+import math
+
+import keras
+import numpy as np
+import pytest
+
+from elmo_tf2.training import pretrain
+from elmo_tf2.training.checkpoints import Checkpoints
+from elmo_tf2.weights import detect, read_weights
+from tests.training.conftest import CONFIG, WORDS
+
+
+class StopAt(keras.callbacks.Callback):
+    """Interrupts, as Ctrl-C does, after an update."""
+
+    def __init__(self, update, error=KeyboardInterrupt):
+        super().__init__()
+        self.update, self.error = update, error
+
+    def on_train_batch_end(self, batch, logs=None):
+        if int(self.model.windows_seen) == self.update:
+            raise self.error
+
+
+def run(folder, *callbacks, **kwargs):
+    return pretrain(
+        folder.path, callbacks=callbacks, **{"report_every": 1, "save_every": 3, **kwargs}
+    )
+
+
+def losses(folder):
+    return [float(row["loss"]) for row in folder.read_history()]
+
+
+def assert_same_weights(first, second):
+    for one, other in zip(first.get_weights(), second.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, RuntimeError])
+def test_a_resumed_run_equals_an_uninterrupted_one(make_run, error):
+    whole, parts = make_run("whole"), make_run("parts")
+    expected = run(whole, evaluate_every=6)
+    for update in (2, 7):
+        with pytest.raises(error):
+            run(parts, StopAt(update, error), evaluate_every=6)
+    found = run(parts, evaluate_every=6)
+    assert losses(parts) == losses(whole)
+    assert len(losses(whole)) == CONFIG.updates
+    assert_same_weights(found, expected)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"optimizer": "adam", "warmup_updates": 4, "decay": "cosine", "learning_rate": 0.01},
+        {"accumulate": 2, "lowercase_rate": 0.5, "num_negatives": None},
+        {"precision": "mixed_bfloat16"},
+    ],
+)
+def test_every_setting_resumes_exactly(make_run, changes):
+    config = dataclasses.replace(CONFIG, updates=5, **changes)
+    whole, parts = make_run("whole", config), make_run("parts", config)
+    expected = run(whole)
+    with pytest.raises(RuntimeError):
+        run(parts, StopAt(4, RuntimeError))
+    assert_same_weights(run(parts), expected)
+    assert losses(parts) == losses(whole)
+
+
+def test_a_run_tells_what_it_did(make_run):
+    folder = make_run()
+    seen = []
+    logging = keras.callbacks.LambdaCallback(
+        on_epoch_end=lambda epoch, logs: seen.append(dict(logs))
+    )
+    run(folder, logging, report_every=3, evaluate_every=6)
+    assert [logs["update"] for logs in seen] == [3, 6, 9, 12]
+    assert all(logs["perplexity"] == math.exp(logs["loss"]) for logs in seen)
+    assert ["heldout_perplexity" in logs for logs in seen] == [False, True, False, True]
+    assert [row["update"] for row in folder.read_history()] == ["3", "6", "9", "12"]
+    assert list(folder.logs.glob("events.out.tfevents.*"))
+
+
+def test_a_finished_run_stays_as_it_is(make_run):
+    folder = make_run()
+    expected = run(folder)
+    assert_same_weights(run(folder), expected)
+
+
+def test_a_run_is_a_model(make_run):
+    folder = make_run()
+    model = run(folder)
+    assert detect(folder.path) == "pretraining run"
+    weights = read_weights(folder.path)
+    assert weights.vocabulary == tuple(WORDS)
+    np.testing.assert_array_equal(weights.softmax.kernel, model.softmax.kernel.numpy())
+    np.testing.assert_array_equal(
+        weights.arrays["CNN/W_cnn_1"][0], model.bilm.char_cnn.kernels[1].numpy()
+    )
+    again = pretrain(make_run("again").path, initial=weights, report_every=1)
+    assert int(again.optimizer.iterations) == CONFIG.updates
+
+
+def test_initial_weights_of_other_sizes_or_words_are_told(make_run):
+    weights = read_weights_of(make_run)
+    other = dataclasses.replace(CONFIG, model=dataclasses.replace(CONFIG.model, units=14))
+    with pytest.raises(ValueError, match="other sizes than the run's configuration"):
+        pretrain(make_run("sizes", other).path, initial=weights)
+    with pytest.raises(ValueError, match="softmax of another vocabulary"):
+        pretrain(make_run("words", words=[*WORDS, "new"]).path, initial=weights)
+
+
+def read_weights_of(make_run):
+    folder = make_run("first", dataclasses.replace(CONFIG, updates=1))
+    run(folder)
+    return read_weights(folder.path)
+
+
+def test_a_loss_that_is_no_number_ends_the_run_and_keeps_the_last_checkpoint(make_run):
+    folder = make_run()
+    with pytest.raises(RuntimeError):
+        run(folder, StopAt(4, RuntimeError))
+    good = read_weights(folder.path)
+
+    class Spoil(keras.callbacks.Callback):
+        def on_train_begin(self, logs=None):
+            bias = self.model.softmax.bias
+            bias.assign(np.full(bias.shape, np.nan))
+
+    with pytest.raises(FloatingPointError, match="loss became nan by update 4.*update-3.*lower"):
+        run(folder, Spoil())
+    kept = read_weights(folder.path)
+    np.testing.assert_array_equal(kept.softmax.bias, good.softmax.bias)
+
+
+def test_weights_that_are_no_numbers_are_not_saved(make_run):
+    folder = make_run(config=dataclasses.replace(CONFIG, updates=2))
+    model = run(folder)
+    checkpoints = Checkpoints(model, folder.checkpoints)
+    before = checkpoints.latest
+    model.softmax.bias.assign(np.full(model.softmax.bias.shape, np.inf))
+    with pytest.raises(FloatingPointError, match="softmax/bias has values that are NaN"):
+        checkpoints.save()
+    assert checkpoints.latest == before
+
+
+def test_a_full_disk_is_told_before_a_checkpoint_is_begun(make_run, monkeypatch):
+    folder = make_run(config=dataclasses.replace(CONFIG, updates=2))
+    model = run(folder)
+    before = sorted(folder.checkpoints.iterdir())
+    monkeypatch.setattr("elmo_tf2.training.checkpoints.free_bytes", lambda path: 100)
+    with pytest.raises(OSError, match="no room for a checkpoint of .* Make room"):
+        Checkpoints(model, folder.checkpoints).save()
+    assert sorted(folder.checkpoints.iterdir()) == before
+
+
+def test_a_checkpoint_of_another_shape_or_a_damaged_one_is_told(make_run):
+    folder = make_run(config=dataclasses.replace(CONFIG, updates=2))
+    run(folder)
+    config = folder.config_file.read_text(encoding="utf-8")
+    folder.config_file.write_text(config.replace("units: 12", "units: 13"), encoding="utf-8")
+    with pytest.raises(ValueError, match="damaged, or of another model"):
+        run(folder)
+    folder.config_file.write_text(config, encoding="utf-8")
+    (data,) = folder.checkpoints.glob("*.data-*")
+    data.write_bytes(data.read_bytes()[:100])
+    with pytest.raises(ValueError, match="damaged, or of another model"):
+        run(folder)
+
+
+def test_a_folder_that_is_no_runs_is_told(tmp_path):
+    with pytest.raises(FileNotFoundError, match="There is no configuration"):
+        pretrain(tmp_path)
+
+
+def test_a_run_does_not_replace_another(make_run):
+    make_run()
+    with pytest.raises(FileExistsError):
+        make_run()
+
+
+def test_a_vocabulary_without_special_words_is_told(make_run):
+    folder = make_run(words=WORDS[2:])
+    with pytest.raises(ValueError, match="vocab.txt must have the words <S>, </S>, <UNK>"):
+        run(folder)
