@@ -5,6 +5,7 @@ from typing import Any
 
 from rich.table import Table
 
+METHODS = ("1-NN", "centroid")
 MEANS = ("micro", "macro")
 COLOURS = {"trained": "tab:blue", "untrained": "tab:gray"}
 
@@ -27,7 +28,7 @@ def word_senses_table(result: dict[str, Any]) -> Table:
     )
     table.add_column("")
     table.add_column("")
-    for method in ("1-NN", "centroid"):
+    for method in METHODS:
         table.add_column(f"{method}\nmicro", justify="right")
         table.add_column(f"{method}\nmacro", justify="right")
     for name, network in result["networks"].items():
@@ -73,16 +74,17 @@ def draw(report: dict[str, Any], path: Path) -> None:
 
     panels = []
     if senses := report.get("word_senses"):
-        curves = {
-            name: {view: each["1-NN"]["micro"] for view, each in network.items()}
-            for name, network in senses["networks"].items()
-        }
         baseline = senses["baseline"]["micro"], "most frequent sense"
-        panels.append(("Word senses, 1-NN, micro", curves, *baseline))
+        for method in METHODS:
+            curves = {
+                name: {view: each[method]["micro"] for view, each in network.items()}
+                for name, network in senses["networks"].items()
+            }
+            panels.append((f"Word senses, {method}, micro", curves, *baseline))
     if tags := report.get("parts_of_speech"):
         baseline = tags["baseline"], "most frequent tag of the word"
         panels.append(("Parts of speech, linear probe", tags["networks"], *baseline))
-    figure = Figure(figsize=(5.5 * len(panels), 4), layout="constrained")
+    figure = Figure(figsize=(5 * len(panels), 4), layout="constrained")
     all_axes = figure.subplots(1, len(panels), squeeze=False)[0]
     for axes, (title, curves, baseline, label) in zip(all_axes, panels, strict=True):
         for name, curve in curves.items():

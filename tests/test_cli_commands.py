@@ -19,7 +19,7 @@ from tests.cli_fixtures import (
     run_python,
     write_model_folder,
 )
-from tests.weights.helpers import random_language_model
+from tests.weights.helpers import hub_variables, random_language_model, write_hub_module
 
 
 @pytest.fixture(scope="module")
@@ -148,6 +148,13 @@ def test_convert_proves_a_tf1_hub_module(golden, tmp_path):
     said = run("convert", golden / "tf1_hub", tmp_path / "out")
     assert "differ by" in said and "e-0" in said
     assert "sentence boundaries are added inside" in said
+
+
+def test_convert_tells_what_is_not_known_of_a_module_that_was_not_run(tmp_path):
+    variables = hub_variables(random_language_model(CONFIG, np.random.default_rng(0)))
+    module = write_hub_module(tmp_path / "module", variables)  # its graph is no graph
+    said = run("convert", module, tmp_path / "out", "--no-prove")
+    assert "The module was not run: activation, clips, skip connections and boundaries" in said
 
 
 # export

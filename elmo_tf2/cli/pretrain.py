@@ -198,7 +198,7 @@ def _progress(settings: "PretrainingConfig") -> Iterator[Any]:
 
     class Progress(keras.callbacks.Callback):
         def on_train_begin(self, logs: Any = None) -> None:
-            done = int(self.model.optimizer.iterations)
+            done = self.model.num_updates
             self.task = bar.add_task(
                 "Pretraining", total=settings.updates, completed=done, state=""
             )

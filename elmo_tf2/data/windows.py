@@ -81,7 +81,7 @@ def training_windows(
         ValueError: if no shard has a window of every row.
 
     Example:
-    >>> _ = Path("train.txt").write_text("the cat sat\\n" * 4)
+    >>> _ = Path("train.txt").write_text("the cat sat on the mat")
     >>> vocabulary = Vocabulary(["<S>", "</S>", "<UNK>", "the", "cat"])
     >>> windows = training_windows(["train.txt"], vocabulary, batch_size=2, unroll_steps=3)
     >>> next(iter(windows))["forward_targets"].shape

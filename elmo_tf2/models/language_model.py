@@ -53,7 +53,7 @@ class LanguageModel(keras.Model):
         ValueError: if an argument is out of its range.
 
     Example:
-    >>> _ = Path("train.txt").write_text("the cat sat\\n" * 4)
+    >>> _ = Path("train.txt").write_text("the cat sat on the mat")
     >>> vocabulary = Vocabulary(["<S>", "</S>", "<UNK>", "the", "cat"])
     >>> config = ElmoConfig(filters=((1, 8), (2, 8)), units=16, projection_dim=4)
     >>> model = LanguageModel(config, len(vocabulary), batch_size=2, num_negatives=None)
@@ -126,6 +126,23 @@ class LanguageModel(keras.Model):
         # `train_step` hands over the gradients of all replicas, for only so are a bound on their
         # norm and the rows of the softmax right; the optimizer is not to sum them up again.
         self.optimizer._all_reduce_sum_gradients = lambda grads_and_vars: grads_and_vars
+
+    def _maybe_symbolic_build(self, *_: Any, **__: Any) -> None:
+        # Keras would build what is built already from an average of all workers' batches, which
+        # there is not for a dictionary.
+        if not self.optimizer.built:
+            with self.distribute_strategy.scope():
+                self.optimizer.build(self.trainable_variables)
+
+    @property
+    def num_updates(self) -> int:
+        """Updates that the compiled model has made."""
+        return int(tf.convert_to_tensor(self.optimizer.iterations))
+
+    @property
+    def num_windows(self) -> int:
+        """Windows that the model has learned from."""
+        return int(tf.convert_to_tensor(self.windows_seen))
 
     def zero_states(self, batch_size: int | tf.Tensor) -> list[tf.Tensor]:
         """States before the first word: h and c of every forward, then of every backward LSTM.
@@ -229,7 +246,10 @@ class LanguageModel(keras.Model):
         self.windows_seen.assign_add(1)
         self.position.assign(data["position"][0])
         self.loss_tracker.update_state(loss)
-        return {"loss": self.loss_tracker.result()}
+        result = self.loss_tracker.result()
+        if isinstance(self.distribute_strategy, tf.distribute.MultiWorkerMirroredStrategy):
+            result = result[tf.newaxis]  # Keras takes the mean of all workers along an axis
+        return {"loss": result}
 
 
 def _sum_over_replicas(gradient: Any) -> Any:

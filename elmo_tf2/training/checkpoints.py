@@ -49,8 +49,11 @@ class Checkpoints:
             "optimizer": list(model.optimizer.variables),
         }
         tracked = tf.nest.map_structure(lambda variable: variable.value, self._variables)
+        checkpoint = tf.train.Checkpoint(**tracked)
+        # A variable that is made when it is first asked for: all workers must make it together.
+        _ = checkpoint.save_counter
         self._manager = tf.train.CheckpointManager(
-            tf.train.Checkpoint(**tracked),
+            checkpoint,
             str(self._folder),
             max_to_keep=max_to_keep,
             checkpoint_name=NAME,
@@ -88,7 +91,7 @@ class Checkpoints:
                 f"The disk of {self._folder} has no room for a checkpoint of {needed:,} bytes. "
                 f"The last one is {self.latest}. Make room, and go on from that."
             )
-        return self._manager.save(checkpoint_number=int(self._model.optimizer.iterations))
+        return self._manager.save(checkpoint_number=self._model.num_updates)
 
     def restore(self) -> None:
         """Gives the model what the latest checkpoint has.

@@ -60,7 +60,7 @@ def perplexity(
     Raises:
         ValueError: if there are no words.
     """
-    losses_of_window = tf.function(model.window_losses, reduce_retracing=True)
+    losses_of_window = tf.function(model.window_losses, reduce_retracing=True, autograph=False)
     sums, targets, unknown = np.zeros(2), 0, 0
     for chunk in _chunks(sentences):
         states = model.zero_states(batch_size)

@@ -64,15 +64,15 @@ def pretrain(
     checkpoints = Checkpoints(model, folder.checkpoints)
     if checkpoints.latest:
         checkpoints.restore()
-    folder.cut_history(int(model.optimizer.iterations))
-    windows_seen = int(model.windows_seen)
-    shard, window = model.position.numpy().tolist()
-    start = Position(shard, window + 1) if windows_seen else Position()
+    if _is_chief():
+        folder.cut_history(model.num_updates)
+    shard, window = tf.unstack(tf.convert_to_tensor(model.position))
+    start = Position(int(shard), int(window) + 1) if model.num_windows else Position()
     dataset = _distributed_windows(config, files, vocabulary, start)
     bookkeeping = _Bookkeeping(
         folder, config, checkpoints, vocabulary, heldout, save_every, evaluate_every
     )
-    left = config.updates * config.accumulate - windows_seen
+    left = config.updates * config.accumulate - model.num_windows
     if left > 0:
         try:
             model.fit(
@@ -207,6 +207,11 @@ def _distributed_windows(
     return strategy.distribute_datasets_from_function(windows)
 
 
+def _is_chief() -> bool:
+    """Whether this is the one worker of several that writes the run's folder."""
+    return tf.distribute.get_strategy().extended.should_checkpoint
+
+
 class _Bookkeeping(keras.callbacks.Callback):
     """Checks the loss, records it, measures the held-out perplexity, and saves."""
 
@@ -228,15 +233,20 @@ class _Bookkeeping(keras.callbacks.Callback):
         self._heldout = heldout
         self._save_every = save_every
         self._evaluate_every = evaluate_every
-        self._writer = tf.summary.create_file_writer(str(folder.logs))
+        self._is_chief = _is_chief()
+        self._writer = (
+            tf.summary.create_file_writer(str(folder.logs))
+            if self._is_chief
+            else tf.summary.create_noop_writer()
+        )
 
     @property
     def _update(self) -> int:
-        return int(self.model.optimizer.iterations)
+        return self.model.num_updates
 
     def on_train_begin(self, logs: Any = None) -> None:
         windows = self._config.updates * self._config.accumulate
-        self._left = windows - int(self.model.windows_seen)
+        self._left = windows - self.model.num_windows
         self._saved = self._update
         self._time = time.monotonic()
         self._counted = self._update
@@ -265,9 +275,11 @@ class _Bookkeeping(keras.callbacks.Callback):
         logs |= {
             "update": update,
             "perplexity": math.exp(loss),
-            "learning_rate": float(self.model.optimizer.learning_rate),
+            "learning_rate": float(tf.convert_to_tensor(self.model.optimizer.learning_rate)),
             "tokens_per_second": rate,
         }
+        if not self._is_chief:
+            return
         if self._heldout and is_held_out_due:
             with open(self._heldout, encoding="utf-8") as file:
                 logs["heldout_perplexity"] = perplexity(self.model, file, self._vocabulary).mean
@@ -283,7 +295,9 @@ class _Bookkeeping(keras.callbacks.Callback):
     def stop(self) -> None:
         """Reports and saves what was done since the last report, after an interruption."""
         if self._update > self._counted:
-            self._report({"loss": float(self.model.loss_tracker.result())}, False)
+            self._report(
+                {"loss": float(tf.convert_to_tensor(self.model.loss_tracker.result()))}, False
+            )
         self.on_train_end()
 
     def on_train_end(self, logs: Any = None) -> None:
@@ -292,5 +306,6 @@ class _Bookkeeping(keras.callbacks.Callback):
         self._writer.close()
 
     def _save(self) -> None:
-        self._checkpoints.save()
+        if self._is_chief:
+            self._checkpoints.save()
         self._saved = self._update

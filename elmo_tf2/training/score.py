@@ -47,7 +47,8 @@ def sentence_scores(
     """
 
     @tf.function(
-        input_signature=[tf.TensorSpec([None, None], tf.string), tf.TensorSpec([None], tf.int32)]
+        input_signature=[tf.TensorSpec([None, None], tf.string), tf.TensorSpec([None], tf.int32)],
+        autograph=False,
     )
     def score(tokens: tf.Tensor, lengths: tf.Tensor) -> tuple[tf.Tensor, ...]:
         mask = tf.sequence_mask(lengths, tf.shape(tokens)[1])

@@ -1,0 +1,29 @@
+"""Pretrains on several devices; a process of `test_distribution.py`.
+
+python -m tests.training.several_devices RUN one|mirrored|workers
+"""
+
+import sys
+
+import tensorflow as tf
+
+from elmo_tf2.training import pretrain
+
+STRATEGIES = {
+    "one": tf.distribute.get_strategy,
+    "mirrored": lambda: tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]),
+    "workers": tf.distribute.MultiWorkerMirroredStrategy,
+}
+
+
+def main(run, strategy):
+    if strategy == "mirrored":
+        (cpu,) = tf.config.list_physical_devices("CPU")
+        devices = [tf.config.LogicalDeviceConfiguration()] * 2
+        tf.config.set_logical_device_configuration(cpu, devices)
+    with STRATEGIES[strategy]().scope():
+        pretrain(run, report_every=1, save_every=3, evaluate_every=6)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

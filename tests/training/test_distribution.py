@@ -1,0 +1,82 @@
+"""Several devices and workers: the same batch, the same losses."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from tests.conftest import REPOSITORY
+
+pytestmark = pytest.mark.slow
+
+
+def start(folder, strategy, **environment):
+    return subprocess.Popen(
+        [sys.executable, "-m", "tests.training.several_devices", str(folder.path), strategy],
+        cwd=REPOSITORY,
+        env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "2", **environment},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def finish(*processes):
+    try:
+        outputs = [process.communicate(timeout=240)[0] for process in processes]
+    finally:
+        for process in processes:
+            process.kill()
+    for process, output in zip(processes, outputs, strict=True):
+        assert process.returncode == 0, output
+
+
+def losses(folder):
+    return [float(row["loss"]) for row in folder.read_history()]
+
+
+def free_ports(number):
+    sockets = [socket.socket() for _ in range(number)]
+    for each in sockets:
+        each.bind(("127.0.0.1", 0))
+    ports = [each.getsockname()[1] for each in sockets]
+    for each in sockets:
+        each.close()
+    return ports
+
+
+def start_workers(folder):
+    workers = [f"127.0.0.1:{port}" for port in free_ports(2)]
+    return [
+        start(
+            folder,
+            "workers",
+            TF_CONFIG=json.dumps(
+                {"cluster": {"worker": workers}, "task": {"type": "worker", "index": index}}
+            ),
+        )
+        for index in range(2)
+    ]
+
+
+@pytest.fixture
+def losses_of_one(make_run):
+    folder = make_run("one")
+    finish(start(folder, "one"))
+    return losses(folder)
+
+
+def test_two_devices_have_the_losses_of_one(make_run, losses_of_one):
+    folder = make_run("two")
+    finish(start(folder, "mirrored"))
+    np.testing.assert_allclose(losses(folder), losses_of_one, atol=2e-5)
+
+
+def test_two_workers_have_the_losses_of_one(make_run, losses_of_one):
+    folder = make_run("two")
+    finish(*start_workers(folder))
+    np.testing.assert_allclose(losses(folder), losses_of_one, atol=2e-5)
