@@ -1,0 +1,82 @@
+"""The commands `pretrain` and `evaluate`: from a text to vectors."""
+
+import json
+
+import pytest
+
+from elmo_tf2.training import RunFolder
+from tests.cli_fixtures import run
+from tests.training.conftest import MODEL, TEXT, WORDS
+
+SETTINGS = [
+    "batch_size=4",
+    "unroll_steps=5",
+    "num_negatives=6",
+    "model.filters=[[1, 4], [2, 8]]",
+    "model.units=12",
+    "model.projection_dim=6",
+    "model.num_highway_layers=1",
+]
+
+
+@pytest.fixture
+def data(tmp_path):
+    """What `prepare` makes, by hand."""
+    folder = tmp_path / "data"
+    (folder / "train").mkdir(parents=True)
+    (folder / "train" / "shard-00000.txt").write_text("\n".join(TEXT), encoding="utf-8")
+    (folder / "heldout.txt").write_text("\n".join(TEXT[:5]), encoding="utf-8")
+    (folder / "vocab.txt").write_text("\n".join(WORDS), encoding="utf-8")
+    (folder / "prepared.json").write_text(json.dumps({"tokenizer": "words"}))
+    return folder
+
+
+def changes(*more):
+    return [part for setting in (*SETTINGS, *more) for part in ("--set", setting)]
+
+
+def test_a_text_becomes_a_model_that_is_evaluated_and_embeds(data, tmp_path):
+    folder = tmp_path / "run"
+    said = run("pretrain", folder, "--data", data, *changes("updates=12"), "--evaluate-every", 10)
+    assert "batch       4 rows of 5 tokens" in said
+    assert "update 10: loss " in said
+    assert "Done after 12 updates." in said
+    assert RunFolder(folder).read_config().model.tokenizer == "words"
+
+    said = run("evaluate", folder, data / "heldout.txt", "--scores", tmp_path / "scores.tsv")
+    assert "words predicted  39 in each direction" in said
+    assert "<UNK> of them    1 (2.56%)" in said
+    assert len((tmp_path / "scores.tsv").read_text().splitlines()) == 6
+
+    run("embed", folder, data / "heldout.txt", tmp_path / "vectors.hdf5")
+    assert "pretraining run" in run("inspect", folder)
+
+
+def test_a_finished_run_stays_and_a_new_one_does_not_replace_it(data, tmp_path):
+    folder = tmp_path / "run"
+    run("pretrain", folder, "--data", data, *changes("updates=2"))
+    assert "Done after 2 updates." in run("pretrain", folder, "--resume")
+    said = run("pretrain", folder, "--data", data, *changes("updates=2"), exit_code=1)
+    assert "exists already" in said
+    other = tmp_path / "other"
+    run("pretrain", other, "--data", data, "--initial", folder, *changes("updates=1"))
+    assert RunFolder(other).read_config().model.units == MODEL.units
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message", "exit_code"),
+    [
+        (["pretrain", "{run}"], "A new run needs --data", 2),
+        (["pretrain", "{run}", "--resume"], "There is no configuration", 1),
+        (["pretrain", "{run}", "--resume", "--data", "{data}"], "give RUN alone", 2),
+        (["pretrain", "{run}", "--data", "{run}"], "has no train/*.txt. Make it with", 1),
+        (["pretrain", "{run}", "--data", "{data}", "--set", "lr=1"], "unknown name `lr`", 1),
+        (["evaluate", "{run}", "{data}/heldout.txt"], "There is no file, folder or", 1),
+        (["evaluate", "{data}", "{data}/none.txt"], "none.txt", 1),
+    ],
+)
+def test_mistakes_are_told(data, tmp_path, arguments, message, exit_code):
+    names = {"run": tmp_path / "run", "data": data}
+    arguments = [argument.format(**names) for argument in arguments]
+    assert message in run(*arguments, exit_code=exit_code)
+    assert not (tmp_path / "run").exists()
