@@ -194,10 +194,13 @@ def probe(
         float. Its accuracy on the test words.
     """
     from sklearn.linear_model import LogisticRegression
+    from threadpoolctl import threadpool_limits
 
-    train, test = whiten(train, test)
-    classifier = LogisticRegression(max_iter=MOST_STEPS).fit(train, train_tags)
-    return float(classifier.score(test, test_tags))
+    # Several threads wait for one another actively: ten times slower where cores are not free.
+    with threadpool_limits(1):
+        train, test = whiten(train, test)
+        classifier = LogisticRegression(max_iter=MOST_STEPS).fit(train, train_tags)
+        return float(classifier.score(test, test_tags))
 
 
 def whiten(train: np.ndarray, test: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

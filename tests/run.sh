@@ -12,4 +12,4 @@ python3 -c 'import sys; sys.exit(sys.version_info < (3, 10))' ||
 "$environment/bin/ruff" format --check .
 "$environment/bin/mypy"
 "$environment/bin/python" -m pytest -m "not slow"
-timeout 600 "$environment/bin/python" -m pytest -m slow
+timeout 900 "$environment/bin/python" -m pytest -m slow

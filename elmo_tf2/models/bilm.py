@@ -120,7 +120,8 @@ class BiLM(keras.Model):
         ]
 
     def build(self, input_shape: Any = None) -> None:
-        self.char_cnn.build((None, None, self.config.max_characters))
+        if not self.char_cnn.built:  # as it is when it was called by itself before
+            self.char_cnn.build((None, None, self.config.max_characters))
         for layer in (*self.forward_layers, *self.backward_layers):
             layer.build((None, None, self.config.projection_dim))
         self.built = True
