@@ -28,7 +28,7 @@ elmo(["the cat is on the mat", "dogs are in the fog"], signature="default", as_d
 
 | signature | input | output |
 |---|---|---|
-| `default`, `serving_default` | `strings`: string [batch], split at spaces | all outputs |
+| `default`, `serving_default` | `strings`: string [batch], split {tokenizer} | all outputs |
 | `tokens` | `tokens`: string [batch, max_length] padded with `""`, `sequence_len`: int32 [batch] \
 | all outputs |
 | `elmo` | `strings`: string [batch] | `elmo`, `sequence_len` |
@@ -61,6 +61,11 @@ _TRAINABLE = {
     "mix": "the weighted sum",
     "all": "the weighted sum and the encoder",
     "none": "nothing",
+}
+
+_TOKENIZERS = {
+    "spaces": "at spaces",
+    "words": "into words, punctuation apart",
 }
 
 _INDEPENDENT = "The same sentence gives the same vectors in any batch."
@@ -103,6 +108,7 @@ def model_card(
         projection=f", projected to {config.projection_dim}" if has_projection else "",
         layer_dim=config.layer_dim,
         trainable=_TRAINABLE[trainable],
+        tokenizer=_TOKENIZERS[config.tokenizer],
         source=source or "not stated",
         lstm_rows=lstm_rows,
         independence=_DEPENDENT if layer_norm else _INDEPENDENT,

@@ -1,8 +1,11 @@
 """`elmo-tf2 pretrain`."""
 
 import contextlib
+import dataclasses
 import json
-import math
+import os
+import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -87,6 +90,8 @@ def pretrain(
         from elmo_tf2.training import pretrain as library
         from elmo_tf2.weights import read_weights
 
+    strategy = _strategy()  # of several workers it must come before all other use of TensorFlow
+    is_chief = strategy.extended.should_checkpoint
     folder = RunFolder(run)
     weights = None
     if resume:
@@ -96,11 +101,14 @@ def pretrain(
         if data is None:
             raise typer.BadParameter("A new run needs --data. To go on with a run: --resume.")
         weights = None if initial is None else read_weights(initial)
-        _create(folder, data, config, changes or [], weights)
+        if is_chief:
+            _create(folder, data, config, changes or [], weights)
+        else:
+            _wait_for(folder)
     settings = folder.read_config()
     say(f"Run {run}:")
     say_table(_rows(settings, folder))
-    with _strategy().scope(), _progress(settings) as callback:
+    with strategy.scope(), _progress(settings) as callback:
         try:
             library(
                 run,
@@ -112,6 +120,8 @@ def pretrain(
         except KeyboardInterrupt:
             say(f"Stopped and saved. To go on: elmo-tf2 pretrain {run} --resume")
             raise
+    if not is_chief:
+        return
     last = folder.read_history()[-1]
     say(f"Done after {int(last['update']):,} updates.")
     if last["heldout_perplexity"]:
@@ -122,8 +132,6 @@ def pretrain(
 def _create(
     folder: "RunFolder", data: Path, config: Path | None, changes: list[str], weights: Any
 ) -> None:
-    import dataclasses
-
     from elmo_tf2.data.vocabulary_file import read_vocabulary
     from elmo_tf2.training import PretrainingConfig
 
@@ -136,7 +144,7 @@ def _create(
         )
     tokenizer = "spaces"
     if (data / "prepared.json").exists():
-        tokenizer = json.loads((data / "prepared.json").read_text(encoding="utf-8"))["tokenizer"]
+        tokenizer = _tokenizer(data / "prepared.json")
     vocabulary = read_vocabulary(data / "vocab.txt")
     model = settings.model
     if weights is not None:
@@ -146,6 +154,28 @@ def _create(
     settings = dataclasses.replace(settings, model=dataclasses.replace(model, tokenizer=tokenizer))
     heldout = data / "heldout.txt"
     folder.create(settings, vocabulary, files, heldout if heldout.exists() else None)
+
+
+def _tokenizer(prepared: Path) -> str:
+    try:
+        return json.loads(prepared.read_text(encoding="utf-8"))["tokenizer"]
+    except (ValueError, LookupError, TypeError) as error:
+        raise ValueError(
+            f"{prepared} does not tell the tokenizer: {error}. Run `elmo-tf2 prepare` again, or "
+            "remove the file if words are apart by spaces."
+        ) from error
+
+
+def _wait_for(folder: "RunFolder", seconds: float = 300) -> None:
+    """Waits until the first worker has made the run's folder."""
+    end = time.monotonic() + seconds
+    while not folder.config_file.exists():
+        if time.monotonic() > end:
+            raise FileNotFoundError(
+                f"The first worker has not made {folder.path} within {seconds:.0f} seconds. See "
+                "what it says, and that all workers see the same disk."
+            )
+        time.sleep(0.5)
 
 
 def _rows(settings: "PretrainingConfig", folder: "RunFolder") -> list[tuple[str, str]]:
@@ -165,8 +195,6 @@ def _rows(settings: "PretrainingConfig", folder: "RunFolder") -> list[tuple[str,
 
 
 def _strategy() -> Any:
-    import os
-
     import tensorflow as tf
 
     if "TF_CONFIG" in os.environ:
@@ -179,8 +207,6 @@ def _strategy() -> Any:
 @contextlib.contextmanager
 def _progress(settings: "PretrainingConfig") -> Iterator[Any]:
     """A Keras callback that shows on a terminal how far the run is."""
-    import sys
-
     import keras
     from rich import progress
     from rich.console import Console
@@ -205,7 +231,7 @@ def _progress(settings: "PretrainingConfig") -> Iterator[Any]:
 
         def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
             state = (
-                f"loss {logs['loss']:.3f}  perplexity {math.exp(logs['loss']):.1f}  "
+                f"loss {logs['loss']:.3f}  perplexity {logs['perplexity']:.1f}  "
                 f"{logs['tokens_per_second']:,.0f} tokens/s"
             )
             bar.update(self.task, completed=logs["update"], state=state)

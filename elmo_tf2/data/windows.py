@@ -8,7 +8,7 @@ Reference:
  - `BidirectionalLMDataset` of [bilm-tf](https://github.com/allenai/bilm-tf)
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import tensorflow as tf
@@ -16,7 +16,7 @@ import tensorflow as tf
 from elmo_tf2.characters import BEGIN_SENTENCE_WORD, END_SENTENCE_WORD, words_to_char_ids
 from elmo_tf2.data.vocabulary import Vocabulary
 
-Window = dict[str, tf.Tensor]
+Window = Mapping[str, tf.Tensor]
 
 
 class Position(NamedTuple):

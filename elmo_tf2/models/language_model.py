@@ -8,10 +8,10 @@ import tensorflow as tf
 
 from elmo_tf2.arguments import check_integer, check_rate
 from elmo_tf2.config import ElmoConfig
+from elmo_tf2.data.windows import Window
 from elmo_tf2.layers import LSTMWithProjection, SampledSoftmax
 from elmo_tf2.models.bilm import BiLM
 
-Window = Mapping[str, tf.Tensor]
 States = Sequence[tf.Tensor]
 
 
@@ -250,6 +250,19 @@ class LanguageModel(keras.Model):
         if isinstance(self.distribute_strategy, tf.distribute.MultiWorkerMirroredStrategy):
             result = result[tf.newaxis]  # Keras takes the mean of all workers along an axis
         return {"loss": result}
+
+    def get_config(self) -> dict[str, Any]:
+        return {
+            "name": self.name,
+            "trainable": self.trainable,
+            "dtype": keras.saving.serialize_keras_object(self.dtype_policy),
+            "config": self.config.to_options(),
+            "vocabulary_size": self.softmax.vocabulary_size,
+            "batch_size": self.batch_size,
+            "dropout": self.dropout,
+            "num_negatives": self.softmax.num_negatives,
+            "seed": self.seed,
+        }
 
 
 def _sum_over_replicas(gradient: Any) -> Any:

@@ -10,8 +10,8 @@ import tensorflow as tf
 
 from elmo_tf2.files import free_bytes
 from elmo_tf2.models import LanguageModel, named_variables
+from elmo_tf2.weights.pretraining_run import ENCODER
 
-NAME = "update"
 # what TensorFlow raises when a checkpoint is damaged or does not fit
 _DAMAGE = (tf.errors.OpError, AssertionError, LookupError, RuntimeError, ValueError)
 
@@ -39,7 +39,7 @@ class Checkpoints:
         if not model.optimizer.built:
             model.optimizer.build(model.trainable_variables)
         self._variables: dict[str, Any] = {
-            "encoder": {
+            ENCODER: {
                 name: variable for name, (variable, _) in named_variables(model.bilm).items()
             },
             "softmax": {"W": model.softmax.kernel, "b": model.softmax.bias},
@@ -56,7 +56,7 @@ class Checkpoints:
             checkpoint,
             str(self._folder),
             max_to_keep=max_to_keep,
-            checkpoint_name=NAME,
+            checkpoint_name="update",
         )
 
     @property

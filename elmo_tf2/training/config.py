@@ -35,6 +35,7 @@ class PretrainingConfig:
         initial_accumulator: float >= 0. Where Adagrad's sums of squares begin.
         warmup_updates: int >= 0. Updates in which the learning rate rises linearly from 0.
         decay: "none", or how the learning rate falls to 0 at the last update: "linear" or "cosine".
+        decay_updates: int > 0, or None. Updates of that fall; None: all after the warm-up.
         clip_norm: float > 0 or None. Bound on the norm of all gradients together.
         accumulate: int > 0. Windows whose gradients make an update together.
         precision: "float32", or "mixed_bfloat16": matrix products in bfloat16, all else in float32.
@@ -63,6 +64,7 @@ class PretrainingConfig:
     initial_accumulator: float = 1.0
     warmup_updates: int = 0
     decay: str = "none"
+    decay_updates: int | None = None
     clip_norm: float | None = 10.0
     accumulate: int = 1
     precision: str = "float32"
@@ -75,6 +77,8 @@ class PretrainingConfig:
         for name in ("batch_size", "unroll_steps", "updates", "accumulate"):
             check_integer(name, getattr(self, name))
         check_integer("warmup_updates", self.warmup_updates, 0)
+        if self.decay_updates is not None:
+            check_integer("decay_updates", self.decay_updates)
         if self.num_negatives is not None:
             check_integer("num_negatives", self.num_negatives)
         for name in ("dropout", "lowercase_rate"):

@@ -1,5 +1,7 @@
 """The optimizer of a pretraining run."""
 
+import math
+
 import keras
 
 from elmo_tf2.training.config import PretrainingConfig
@@ -31,18 +33,25 @@ def _learning_rate(
 ) -> float | keras.optimizers.schedules.LearningRateSchedule:
     if not config.warmup_updates and config.decay == "none":
         return config.learning_rate
-    return WarmupAndDecay(config.learning_rate, config.updates, config.warmup_updates, config.decay)
+    return WarmupAndDecay(
+        config.learning_rate,
+        config.updates,
+        config.warmup_updates,
+        config.decay,
+        config.decay_updates,
+    )
 
 
 @keras.saving.register_keras_serializable(package="elmo_tf2")
 class WarmupAndDecay(keras.optimizers.schedules.LearningRateSchedule):
-    """A learning rate that rises linearly, and falls to 0 at the last update.
+    """A learning rate that rises linearly, stays, and falls to 0 at the last update.
 
     Args:
         learning_rate: float > 0; the highest.
         updates: int > 0. Updates of the whole run.
         warmup_updates: int >= 0. Updates of the rise.
         decay: "none", "linear" or "cosine".
+        decay_updates: int > 0, or None. Updates of the fall; None: all after the rise.
 
     Example:
     >>> float(WarmupAndDecay(1.0, updates=100, warmup_updates=10, decay="linear")(4))
@@ -50,23 +59,29 @@ class WarmupAndDecay(keras.optimizers.schedules.LearningRateSchedule):
     """
 
     def __init__(
-        self, learning_rate: float, updates: int, warmup_updates: int = 0, decay: str = "none"
+        self,
+        learning_rate: float,
+        updates: int,
+        warmup_updates: int = 0,
+        decay: str = "none",
+        decay_updates: int | None = None,
     ) -> None:
         self.learning_rate = learning_rate
         self.updates = updates
         self.warmup_updates = warmup_updates
         self.decay = decay
+        self.decay_updates = decay_updates
 
     def __call__(self, step: int) -> float:
         ops = keras.ops
         step = ops.cast(step, "float32")
         rise = ops.minimum(1.0, (step + 1) / max(self.warmup_updates, 1))
-        after = max(self.updates - self.warmup_updates, 1)
-        done = ops.clip((step - self.warmup_updates) / after, 0.0, 1.0)
+        falling = self.decay_updates or max(self.updates - self.warmup_updates, 1)
+        done = ops.clip((step - (self.updates - falling)) / falling, 0.0, 1.0)
         fall = {
             "none": ops.ones_like(done),
             "linear": 1 - done,
-            "cosine": (1 + ops.cos(done * 3.141592653589793)) / 2,
+            "cosine": (1 + ops.cos(done * math.pi)) / 2,
         }[self.decay]
         return self.learning_rate * rise * fall
 
@@ -76,4 +91,5 @@ class WarmupAndDecay(keras.optimizers.schedules.LearningRateSchedule):
             "updates": self.updates,
             "warmup_updates": self.warmup_updates,
             "decay": self.decay,
+            "decay_updates": self.decay_updates,
         }

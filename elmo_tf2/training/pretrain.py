@@ -1,6 +1,6 @@
 """Pretraining: a text becomes a bidirectional language model."""
 
-import logging
+import dataclasses
 import math
 import os
 import time
@@ -10,6 +10,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from elmo_tf2.arguments import check_integer
 from elmo_tf2.data import Position, Vocabulary, training_windows
 from elmo_tf2.models import LanguageModel, set_bilm_arrays
 from elmo_tf2.training.checkpoints import Checkpoints
@@ -18,8 +19,6 @@ from elmo_tf2.training.evaluate import perplexity
 from elmo_tf2.training.optimizers import make_optimizer
 from elmo_tf2.training.run_folder import HISTORY_COLUMNS, RunFolder
 from elmo_tf2.weights import ElmoWeights
-
-logger = logging.getLogger(__name__)
 
 
 def pretrain(
@@ -56,6 +55,12 @@ def pretrain(
             from before.
         ValueError: if the text, the vocabulary or the initial weights do not fit.
     """
+    for name, value in (
+        ("report_every", report_every),
+        ("save_every", save_every),
+        ("evaluate_every", evaluate_every),
+    ):
+        check_integer(name, value)
     folder = RunFolder(run)
     config = folder.read_config()
     vocabulary = Vocabulary(folder.read_vocabulary(), str(folder.vocabulary_file))
@@ -70,7 +75,14 @@ def pretrain(
     start = Position(int(shard), int(window) + 1) if model.num_windows else Position()
     dataset = _distributed_windows(config, files, vocabulary, start)
     bookkeeping = _Bookkeeping(
-        folder, config, checkpoints, vocabulary, heldout, save_every, evaluate_every
+        folder,
+        config,
+        checkpoints,
+        vocabulary,
+        heldout,
+        save_every,
+        evaluate_every,
+        done=model.num_updates,
     )
     left = config.updates * config.accumulate - model.num_windows
     if left > 0:
@@ -157,10 +169,12 @@ def set_initial_weights(model: LanguageModel, weights: ElmoWeights, vocabulary: 
     Raises:
         ValueError: if they are of other sizes or another vocabulary.
     """
-    if weights.config != model.config:
+    # What made words of the text that it was trained on is no matter of its weights.
+    sizes = dataclasses.replace(weights.config, tokenizer=model.config.tokenizer)
+    if sizes != model.config:
         raise ValueError(
             f"{weights.source} has other sizes than the run's configuration:\n"
-            f"  {weights.config}\n  {model.config}"
+            f"  {weights.config}\n  {model.config}\nTake a configuration of the same sizes."
         )
     set_bilm_arrays(model.bilm, weights.arrays)
     if weights.softmax is None:
@@ -224,8 +238,10 @@ class _Bookkeeping(keras.callbacks.Callback):
         heldout: str | None,
         save_every: int,
         evaluate_every: int,
+        done: int,
     ) -> None:
         super().__init__()
+        self._counted = self._saved = done  # the updates that were reported, and saved
         self._folder = folder
         self._config = config
         self._checkpoints = checkpoints
@@ -247,9 +263,7 @@ class _Bookkeeping(keras.callbacks.Callback):
     def on_train_begin(self, logs: Any = None) -> None:
         windows = self._config.updates * self._config.accumulate
         self._left = windows - self.model.num_windows
-        self._saved = self._update
         self._time = time.monotonic()
-        self._counted = self._update
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         self._left -= 1
@@ -274,14 +288,14 @@ class _Bookkeeping(keras.callbacks.Callback):
         rate = tokens * (update - self._counted) / (time.monotonic() - self._time)
         logs |= {
             "update": update,
-            "perplexity": math.exp(loss),
+            "perplexity": float(tf.exp(tf.constant(loss, tf.float64))),  # at worst infinite
             "learning_rate": float(tf.convert_to_tensor(self.model.optimizer.learning_rate)),
             "tokens_per_second": rate,
         }
         if not self._is_chief:
             return
         if self._heldout and is_held_out_due:
-            with open(self._heldout, encoding="utf-8") as file:
+            with open(self._heldout, "rb") as file:
                 logs["heldout_perplexity"] = perplexity(self.model, file, self._vocabulary).mean
         self._folder.record({name: logs.get(name) for name in HISTORY_COLUMNS})
         with self._writer.as_default(step=update):
@@ -294,6 +308,8 @@ class _Bookkeeping(keras.callbacks.Callback):
 
     def stop(self) -> None:
         """Reports and saves what was done since the last report, after an interruption."""
+        if self.model is None:  # it had not begun
+            return
         if self._update > self._counted:
             self._report(
                 {"loss": float(tf.convert_to_tensor(self.model.loss_tracker.result()))}, False

@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from elmo_tf2.data.vocabulary_file import read_vocabulary, write_vocabulary
-from elmo_tf2.files import check_free, completed
+from elmo_tf2.files import check_file, check_free, completed
 from elmo_tf2.training.config import PretrainingConfig
+from elmo_tf2.weights.model_folder import OPTIONS_FILE, VOCABULARY_FILE
+from elmo_tf2.weights.pretraining_run import CHECKPOINTS_FOLDER, CONFIG_FILE
 
 HISTORY_COLUMNS = (
     "update",
@@ -41,11 +43,11 @@ class RunFolder:
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = Path(path)
-        self.config_file = self.path / "config.yaml"
+        self.config_file = self.path / CONFIG_FILE
         self.text_file = self.path / "text.json"
-        self.options_file = self.path / "options.json"
-        self.vocabulary_file = self.path / "vocab.txt"
-        self.checkpoints = self.path / "checkpoints"
+        self.options_file = self.path / OPTIONS_FILE
+        self.vocabulary_file = self.path / VOCABULARY_FILE
+        self.checkpoints = self.path / CHECKPOINTS_FOLDER
         self.history_file = self.path / "history.csv"
         self.logs = self.path / "logs"
 
@@ -104,10 +106,23 @@ class RunFolder:
         return read_vocabulary(self.vocabulary_file)
 
     def read_text(self) -> tuple[list[str], str | None]:
-        """Names of the files of training text, and of the held-out one."""
-        with open(self.text_file, encoding="utf-8") as file:
-            text = json.load(file)
-        return text["train"], text["heldout"]
+        """Names of the files of training text, and of the held-out one.
+
+        Raises:
+            FileNotFoundError: if one of them is missing.
+            ValueError: if `text.json` does not name them.
+        """
+        try:
+            text = json.loads(self.text_file.read_text(encoding="utf-8"))
+            files, heldout = text["train"], text["heldout"]
+        except (ValueError, LookupError, TypeError) as error:
+            raise ValueError(
+                f"{self.text_file} must be JSON that names the files `train` and `heldout`, as "
+                f"`create` wrote it: {error}."
+            ) from error
+        for path in files if heldout is None else [*files, heldout]:
+            check_file(path, f"file of training text (named by {self.text_file})")
+        return files, heldout
 
     def read_history(self) -> list[dict[str, str]]:
         """The rows of `history.csv`, values as they stand there."""

@@ -159,6 +159,12 @@ def test_bfloat16_losses_are_near_those_of_float32(vocabulary):
     np.testing.assert_allclose(losses[1], losses[0], atol=0.05)
 
 
+def test_its_config_gives_the_same_model(model):
+    again = LanguageModel.from_config(model.get_config())
+    assert again.get_config() == model.get_config()
+    assert [weight.shape for weight in again.weights] == [weight.shape for weight in model.weights]
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -1,5 +1,7 @@
 """A small text, and a run's folder for it."""
 
+import json
+
 import pytest
 
 from elmo_tf2.config import ElmoConfig
@@ -17,6 +19,17 @@ MODEL = ElmoConfig(filters=((1, 4), (2, 8)), num_highway_layers=1, units=12, pro
 CONFIG = PretrainingConfig(
     model=MODEL, batch_size=4, unroll_steps=5, updates=12, num_negatives=6, seed=3
 )
+
+# The same for the command line.
+SETTINGS = [
+    "batch_size=4",
+    "unroll_steps=5",
+    "num_negatives=6",
+    "model.filters=[[1, 4], [2, 8]]",
+    "model.units=12",
+    "model.projection_dim=6",
+    "model.num_highway_layers=1",
+]
 
 
 @pytest.fixture
@@ -38,3 +51,15 @@ def make_run(tmp_path, text):
         return folder
 
     return make
+
+
+@pytest.fixture
+def data(tmp_path):
+    """What `prepare` makes, by hand."""
+    folder = tmp_path / "data"
+    (folder / "train").mkdir(parents=True)
+    (folder / "train" / "shard-00000.txt").write_text("\n".join(TEXT), encoding="utf-8")
+    (folder / "heldout.txt").write_text("\n".join(TEXT[:5]), encoding="utf-8")
+    (folder / "vocab.txt").write_text("\n".join(WORDS), encoding="utf-8")
+    (folder / "prepared.json").write_text(json.dumps({"tokenizer": "words"}))
+    return folder

@@ -9,7 +9,10 @@ import sys
 import numpy as np
 import pytest
 
+from elmo_tf2.training import RunFolder
+from elmo_tf2.weights import read_weights
 from tests.conftest import REPOSITORY
+from tests.training.conftest import SETTINGS
 
 pytestmark = pytest.mark.slow
 
@@ -63,6 +66,27 @@ def start_workers(folder):
     ]
 
 
+def start_workers_by_command(data, run):
+    workers = [f"127.0.0.1:{port}" for port in free_ports(2)]
+    settings = [part for setting in SETTINGS for part in ("--set", setting)]
+    command = [sys.executable, "-m", "elmo_tf2", "pretrain", str(run), "--data", str(data)]
+    return [
+        subprocess.Popen(
+            [*command, *settings, "--set", "updates=4"],
+            env={
+                **os.environ,
+                "TF_CONFIG": json.dumps(
+                    {"cluster": {"worker": workers}, "task": {"type": "worker", "index": index}}
+                ),
+            },
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        for index in range(2)
+    ]
+
+
 @pytest.fixture
 def losses_of_one(make_run):
     folder = make_run("one")
@@ -80,3 +104,10 @@ def test_two_workers_have_the_losses_of_one(make_run, losses_of_one):
     folder = make_run("two")
     finish(*start_workers(folder))
     np.testing.assert_allclose(losses(folder), losses_of_one, atol=2e-5)
+
+
+def test_two_workers_start_with_the_same_command(data, tmp_path):
+    workers = start_workers_by_command(data, tmp_path / "run")
+    finish(*workers)
+    assert RunFolder(tmp_path / "run").read_history()[-1]["update"] == "4"
+    assert read_weights(tmp_path / "run").config.units == 12

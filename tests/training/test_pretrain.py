@@ -116,6 +116,29 @@ def test_initial_weights_of_other_sizes_or_words_are_told(make_run):
         pretrain(make_run("words", words=[*WORDS, "new"]).path, initial=weights)
 
 
+def test_initial_weights_may_be_of_text_tokenized_otherwise(make_run):
+    weights = read_weights_of(make_run)
+    model = dataclasses.replace(CONFIG.model, tokenizer="words")
+    config = dataclasses.replace(CONFIG, model=model, updates=1, learning_rate=1e-30)
+    trained = pretrain(make_run("words", config).path, initial=weights)
+    np.testing.assert_array_equal(trained.softmax.kernel.numpy(), weights.softmax.kernel)
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"train": []}'])
+def test_a_damaged_list_of_texts_is_told(make_run, text):
+    folder = make_run()
+    folder.text_file.write_text(text)
+    with pytest.raises(ValueError, match="text.json must be JSON that names"):
+        run(folder)
+
+
+def test_a_missing_text_is_told(make_run, text):
+    folder = make_run()
+    text[1].unlink()
+    with pytest.raises(FileNotFoundError, match="no file of training text .named by .*text.json"):
+        run(folder)
+
+
 def read_weights_of(make_run):
     folder = make_run("first", dataclasses.replace(CONFIG, updates=1))
     run(folder)

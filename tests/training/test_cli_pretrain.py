@@ -1,34 +1,10 @@
 """The commands `pretrain` and `evaluate`: from a text to vectors."""
 
-import json
-
 import pytest
 
 from elmo_tf2.training import RunFolder
 from tests.cli_fixtures import run
-from tests.training.conftest import MODEL, TEXT, WORDS
-
-SETTINGS = [
-    "batch_size=4",
-    "unroll_steps=5",
-    "num_negatives=6",
-    "model.filters=[[1, 4], [2, 8]]",
-    "model.units=12",
-    "model.projection_dim=6",
-    "model.num_highway_layers=1",
-]
-
-
-@pytest.fixture
-def data(tmp_path):
-    """What `prepare` makes, by hand."""
-    folder = tmp_path / "data"
-    (folder / "train").mkdir(parents=True)
-    (folder / "train" / "shard-00000.txt").write_text("\n".join(TEXT), encoding="utf-8")
-    (folder / "heldout.txt").write_text("\n".join(TEXT[:5]), encoding="utf-8")
-    (folder / "vocab.txt").write_text("\n".join(WORDS), encoding="utf-8")
-    (folder / "prepared.json").write_text(json.dumps({"tokenizer": "words"}))
-    return folder
+from tests.training.conftest import MODEL, SETTINGS
 
 
 def changes(*more):
