@@ -10,7 +10,7 @@ Loop = tuple[Any, ...]
 
 def lstm_window(
     inputs: tf.Tensor,
-    state: tuple[tf.Tensor, tf.Tensor],
+    state: Sequence[tf.Tensor],
     kernel: tf.Tensor,
     bias: tf.Tensor,
     projection_kernel: tf.Tensor | None,

@@ -161,7 +161,7 @@ class LSTMWithProjection(keras.layers.Layer):
         """
         outputs, *states = lstm_window(
             tf.cast(inputs, self.compute_dtype),
-            [tf.cast(value, self.state_dtype) for value in initial_state],
+            tuple(tf.cast(value, self.state_dtype) for value in initial_state),
             tf.cast(self.kernel, self.compute_dtype),
             tf.cast(self.bias, self.compute_dtype),
             tf.cast(self.projection_kernel, self.compute_dtype)
