@@ -14,20 +14,13 @@ import keras
 
 from elmo_tf2.training import pretrain
 
+_MANAGEMENT = "tensorflow.python.checkpoint.checkpoint_management"
+
 # Where a checkpoint is being saved: module, class or None, function that it comes to.
 SAVING = {
-    "begins": ("elmo_tf2.training.checkpoints", "Checkpoints", "save"),
     "parts are written": ("tensorflow.python.ops.gen_io_ops", None, "merge_v2_checkpoints"),
-    "written, not named": (
-        "tensorflow.python.checkpoint.checkpoint_management",
-        None,
-        "update_checkpoint_state_internal",
-    ),
-    "named, the oldest still there": (
-        "tensorflow.python.checkpoint.checkpoint_management",
-        "CheckpointManager",
-        "_sweep",
-    ),
+    "written, not named": (_MANAGEMENT, None, "update_checkpoint_state_internal"),
+    "named, the oldest still there": (_MANAGEMENT, "CheckpointManager", "_sweep"),
 }
 
 

@@ -44,11 +44,9 @@ def run_until_killed(folder, point, number):
 # Where the run is killed, at which time there, and the update of its last good checkpoint then.
 KILLS = [
     ("update", 2, None),
-    ("begins", 2, 3),
-    ("parts are written", 2, 6),
-    ("written, not named", 1, 6),
-    ("named, the oldest still there", 1, 9),
-    ("update", 11, 9),
+    ("parts are written", 2, 3),
+    ("written, not named", 1, 3),
+    ("named, the oldest still there", 2, 9),
 ]
 
 
