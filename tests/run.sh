@@ -11,5 +11,5 @@ python3 -c 'import sys; sys.exit(sys.version_info < (3, 10))' ||
 "$environment/bin/ruff" check .
 "$environment/bin/ruff" format --check .
 "$environment/bin/mypy"
-"$environment/bin/python" -m pytest -m "not slow"
-timeout 900 "$environment/bin/python" -m pytest -m slow
+"$environment/bin/python" -m pytest -n logical --dist worksteal -m "not slow"
+timeout 900 "$environment/bin/python" -m pytest -n logical --dist worksteal -m slow
