@@ -55,25 +55,30 @@ class Masking:
                 f"random_rate={self.random_rate!r}, kept_rate={self.kept_rate!r}."
             )
 
-    def check(self, vocabulary: Vocabulary) -> None:
-        """Checks that the vocabulary has words to put in the place of others, if that is done.
+    def others(self, vocabulary: Vocabulary) -> tf.Tensor:
+        """The words that may stand in the place of others.
 
         Args:
             vocabulary: the model's.
 
+        Returns:
+            string tensor, `(words,)`: all but the special ones.
+
         Raises:
-            ValueError: if not.
+            ValueError: if there are none, though some are to stand there.
         """
-        if self.random_rate and len(vocabulary) == len(SPECIAL_WORDS):
+        words = [word for word in vocabulary.words if word not in SPECIAL_WORDS]
+        if self.random_rate and not words:
             raise ValueError(
                 "The vocabulary has no words but the special ones to put in the place of others. "
                 "Take a larger one, or random_rate=0."
             )
+        return tf.constant(words, tf.string)
 
     def mask(
         self,
         words: tf.Tensor,
-        vocabulary: Vocabulary,
+        others: tf.Tensor,
         seed: int,
         position: tf.Tensor,
         first_row: int = 0,
@@ -83,7 +88,7 @@ class Masking:
 
         Args:
             words: string tensor, `(rows, tokens)`.
-            vocabulary: whose words may stand in the place of others.
+            others: string tensor, `(words,)`; those that may stand in the place of others.
             seed: int.
             position: int64 tensor, `(2,)`; the window's. The choice depends on it and on the seed.
             first_row: number of the first row in the whole batch.
@@ -110,9 +115,7 @@ class Masking:
         seen = tf.fill(tf.shape(words), MASK_WORD)
         share = drawn(1)
         if self.random_rate:
-            ordinary = [word for word in vocabulary.words if word not in SPECIAL_WORDS]
-            number = drawn(2, maxval=len(ordinary), dtype=tf.int32)
-            other = tf.gather(tf.constant(ordinary), number)
-            seen = tf.where(share < self.random_rate, other, seen)
+            number = drawn(2, maxval=tf.size(others), dtype=tf.int32)
+            seen = tf.where(share < self.random_rate, tf.gather(others, number), seen)
         seen = tf.where(share >= 1 - self.kept_rate, words, seen)
         return tf.where(is_chosen, seen, words), is_chosen

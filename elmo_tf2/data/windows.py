@@ -101,8 +101,7 @@ def training_windows(
     """
     paths = sorted(str(path) for path in files)
     _check_enough_text(paths, batch_size, unroll_steps, 1 if masking is None else 2)
-    if masking is not None:
-        masking.check(vocabulary)
+    others = None if masking is None else masking.others(vocabulary)
     first, last = rows or (0, batch_size)
     all_paths = tf.constant(paths)
 
@@ -134,7 +133,7 @@ def training_windows(
             if masking is None:
                 return _with_char_ids(char_ids, inputs, targets) | position
             words, is_chosen = masking.mask(
-                tf.gather(streams.words, inputs[0]), vocabulary, seed, place, first, batch_size
+                tf.gather(streams.words, inputs[0]), others, seed, place, first, batch_size
             )
             masked = words_to_char_ids(words, max_characters)
             return {"char_ids": masked, "targets": targets[0], "is_chosen": is_chosen} | position
