@@ -162,6 +162,16 @@ def test_dropout_and_sampling_are_for_training_alone(model):
     assert (np.asarray(model(window)) != np.asarray(model(window, training=True))).any()
 
 
+def test_bfloat16_losses_are_near_those_of_float32():
+    losses = []
+    for policy in ("float32", "mixed_bfloat16"):
+        keras.utils.set_random_seed(3)
+        model = MaskedLanguageModel(CONFIG, len(WORDS), 2, num_negatives=5, dtype=policy)
+        losses.append(model(window_of(SENTENCE, [1, 4])))
+    assert losses[1].dtype == tf.float32
+    np.testing.assert_allclose(losses[1], losses[0], atol=0.05)
+
+
 def test_a_window_without_masked_words_teaches_nothing_and_does_no_harm(vocabulary, model):
     window = window_of(SENTENCE, [])
     window = {name: tf.repeat(value, 2, axis=0) for name, value in window.items()}
