@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 import json
 import os
+import signal
 import sys
 import time
 from collections.abc import Iterator
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 HELP = """\
 Train a language model on text.
 
-RUN is the folder of the run: its configuration, checkpoints, history.csv and logs for TensorBoard are kept there. DATA is what `elmo-tf2 prepare` made. Ctrl-C saves; after that, or after a crash, `--resume` goes on as if the run had never stopped.
+RUN is the folder of the run: its configuration, checkpoints, history.csv and logs for TensorBoard are kept there. DATA is what `elmo-tf2 prepare` made. Ctrl-C (or SIGTERM) saves; after that, or after a crash, `--resume` goes on as if the run had never stopped.
 
 The configuration is a YAML or JSON file; what is not in it, or all of it without a file, is as the published models were trained. `--set` changes single values. The run's config.yaml has them all, with their names.
 
@@ -111,7 +112,7 @@ def pretrain(
     settings = folder.read_config()
     say(f"Run {run}:")
     say_table(_rows(settings, folder))
-    with strategy.scope(), _progress(settings) as callback:
+    with strategy.scope(), _asked_to_end(), _progress(settings) as callback:
         try:
             library(
                 run,
@@ -216,6 +217,18 @@ def _strategy() -> Any:
     if len(tf.config.list_physical_devices("GPU")) > 1:
         return tf.distribute.MirroredStrategy()
     return tf.distribute.get_strategy()
+
+
+@contextlib.contextmanager
+def _asked_to_end() -> Iterator[None]:
+    """Takes SIGTERM, by which schedulers end a job, as Ctrl-C; and that in the background too."""
+    signals = (signal.SIGTERM, signal.SIGINT)
+    before = [signal.signal(number, signal.default_int_handler) for number in signals]
+    try:
+        yield
+    finally:
+        for number, handler in zip(signals, before, strict=True):
+            signal.signal(number, handler)
 
 
 @contextlib.contextmanager

@@ -8,6 +8,7 @@ import keras
 import tensorflow as tf
 
 from elmo_tf2.arguments import check_clip, check_integer, check_static_last_dim
+from elmo_tf2.layers.lstm_window import clip, lstm_window
 from elmo_tf2.layers.packing import packing
 
 
@@ -158,13 +159,20 @@ class LSTMWithProjection(keras.layers.Layer):
         Returns:
             The outputs `(tokens, batch, projection_dim or units)` and the final h and c.
         """
-        tokens, batch, features = inputs.shape
-        steps, rows = tf.unstack(tf.shape(inputs)[:2])
-        packed = tf.reshape(tf.cast(inputs, self.compute_dtype), [-1, features])
-        states = [tf.cast(value, self.state_dtype) for value in initial_state]
-        outputs, states = self._run(packed, tf.fill([steps], rows), states)
-        outputs = tf.reshape(outputs, [steps, rows, self.output_dim])
-        outputs.set_shape([tokens, batch, self.output_dim])
+        outputs, *states = lstm_window(
+            tf.cast(inputs, self.compute_dtype),
+            tuple(tf.cast(value, self.state_dtype) for value in initial_state),
+            tf.cast(self.kernel, self.compute_dtype),
+            tf.cast(self.bias, self.compute_dtype),
+            tf.cast(self.projection_kernel, self.compute_dtype)
+            if self.projection_kernel is not None
+            else None,
+            self.cell_clip,
+            self.projection_clip,
+        )
+        outputs.set_shape([*inputs.shape[:2], self.output_dim])
+        if self.use_skip_connection:
+            outputs += tf.cast(inputs, self.compute_dtype)
         return outputs, states
 
     def _run(
@@ -278,10 +286,10 @@ def _recurrence(
             gates = inputs.read(t) + tf.matmul(tf.cast(h[:rows], dtype), recurrent_kernel)
             i, j, f, o = tf.split(tf.cast(gates, state_dtype), 4, axis=1)
             new_c = tf.sigmoid(f + 1.0) * c[:rows] + tf.sigmoid(i) * tf.tanh(j)
-            new_c = _clip(new_c, cell_clip)
+            new_c = clip(new_c, cell_clip)
             new_h = tf.cast(tf.sigmoid(o) * tf.tanh(new_c), dtype)
             for kernel in projection_kernel:
-                new_h = _clip(tf.matmul(new_h, kernel), projection_clip)
+                new_h = clip(tf.matmul(new_h, kernel), projection_clip)
             h = tf.concat([tf.cast(new_h, state_dtype), h[rows:]], axis=0)
             c = tf.concat([new_c, c[rows:]], axis=0)
             return t + 1, h, c, outputs.write(t, new_h)
@@ -305,7 +313,3 @@ def _recurrence(
 def _rows_of_steps(num_steps: tf.Tensor, size: int, dtype: str) -> tf.TensorArray:
     """An array with an element `(rows, size)` a step."""
     return tf.TensorArray(dtype, num_steps, infer_shape=False, element_shape=[None, size])
-
-
-def _clip(value: tf.Tensor, bound: float | None) -> tf.Tensor:
-    return value if bound is None else tf.clip_by_value(value, -bound, bound)

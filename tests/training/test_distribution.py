@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -18,9 +19,9 @@ from tests.training.conftest import MERGED_CONFIG, SETTINGS
 pytestmark = pytest.mark.slow
 
 
-def start(folder, strategy, **environment):
+def start(folder, *arguments, **environment):
     return subprocess.Popen(
-        [sys.executable, "-m", "tests.training.several_devices", str(folder.path), strategy],
+        [sys.executable, "-m", "tests.training.several_devices", str(folder.path), *arguments],
         cwd=REPOSITORY,
         env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "2", **environment},
         stdout=subprocess.PIPE,
@@ -53,38 +54,31 @@ def free_ports(number):
     return ports
 
 
-def start_workers(folder):
+def worker_environments():
+    """TF_CONFIG of two workers on this machine, the chief's first."""
     workers = [f"127.0.0.1:{port}" for port in free_ports(2)]
+    tasks = [{"type": "worker", "index": index} for index in range(2)]
     return [
-        start(
-            folder,
-            "workers",
-            TF_CONFIG=json.dumps(
-                {"cluster": {"worker": workers}, "task": {"type": "worker", "index": index}}
-            ),
-        )
-        for index in range(2)
+        {"TF_CONFIG": json.dumps({"cluster": {"worker": workers}, "task": task})} for task in tasks
     ]
 
 
+def start_workers(folder):
+    return [start(folder, "workers", **environment) for environment in worker_environments()]
+
+
 def start_workers_by_command(data, run):
-    workers = [f"127.0.0.1:{port}" for port in free_ports(2)]
     settings = [part for setting in SETTINGS for part in ("--set", setting)]
     command = [sys.executable, "-m", "elmo_tf2", "pretrain", str(run), "--data", str(data)]
     return [
         subprocess.Popen(
             [*command, *settings, "--set", "updates=4"],
-            env={
-                **os.environ,
-                "TF_CONFIG": json.dumps(
-                    {"cluster": {"worker": workers}, "task": {"type": "worker", "index": index}}
-                ),
-            },
+            env={**os.environ, **environment},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
         )
-        for index in range(2)
+        for environment in worker_environments()
     ]
 
 
@@ -113,6 +107,21 @@ def test_masked_words_have_the_losses_of_one_device_on_two(make_run, strategy):
 
 def test_two_workers_have_the_losses_of_one(make_run, losses_of_one):
     folder = make_run("two")
+    finish(*start_workers(folder))
+    np.testing.assert_allclose(losses(folder), losses_of_one, atol=2e-5)
+
+
+def test_a_killed_workers_run_goes_on_from_the_last_checkpoint(make_run, losses_of_one):
+    folder = make_run("two")
+    of_chief, of_other = worker_environments()
+    chief = start(folder, "workers", **of_chief)
+    other = start(folder, "workers", "8", **of_other)
+    other.communicate(timeout=240)
+    assert other.returncode == -signal.SIGKILL
+    # TensorFlow ends the chief when it misses the other; a user need not wait for that.
+    chief.kill()
+    chief.communicate()
+    assert 6 <= len(losses(folder)) <= 8
     finish(*start_workers(folder))
     np.testing.assert_allclose(losses(folder), losses_of_one, atol=2e-5)
 

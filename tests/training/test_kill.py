@@ -1,0 +1,104 @@
+"""A run that is killed goes on as if it never had been: SIGKILL anywhere, SIGTERM, Ctrl-C."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from elmo_tf2.training import RunFolder, pretrain
+from elmo_tf2.weights import read_weights
+from tests.conftest import REPOSITORY
+from tests.training.conftest import SETTINGS
+
+pytestmark = pytest.mark.slow
+
+ENVIRONMENT = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "2"}
+
+
+def history(folder):
+    """All that was recorded but the speed."""
+    return [
+        {name: value for name, value in row.items() if name != "tokens_per_second"}
+        for row in folder.read_history()
+    ]
+
+
+def run_until_killed(folder, point, number):
+    process = subprocess.run(
+        [sys.executable, "-m", "tests.training.killed", str(folder.path), point, str(number)],
+        cwd=REPOSITORY,
+        env=ENVIRONMENT,
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
+    )
+    assert process.returncode == -signal.SIGKILL, process.stderr
+
+
+# Where the run is killed, at which time there, and the update of its last good checkpoint then.
+KILLS = [
+    ("update", 2, None),
+    ("parts are written", 2, 3),
+    ("written, not named", 1, 3),
+    ("named, the oldest still there", 2, 9),
+]
+
+
+def test_a_killed_run_goes_on_as_if_it_never_had_been(make_run):
+    whole = make_run("whole")
+    pretrain(whole.path, report_every=1, save_every=3, evaluate_every=6)
+
+    folder = make_run("killed")
+    for point, number, saved in KILLS:
+        run_until_killed(folder, point, number)
+        latest = tf.train.latest_checkpoint(folder.checkpoints)
+        assert latest == (None if saved is None else f"{folder.checkpoints}/update-{saved}")
+    pretrain(folder.path, report_every=1, save_every=3, evaluate_every=6)
+
+    assert history(folder) == history(whole)
+    weights, expected = read_weights(folder.path), read_weights(whole.path)
+    for name, array in expected.arrays.items():
+        np.testing.assert_array_equal(weights.arrays[name], array)
+    np.testing.assert_array_equal(weights.softmax.kernel, expected.softmax.kernel)
+
+
+def start(*arguments):
+    return subprocess.Popen(
+        [sys.executable, "-m", "elmo_tf2", "pretrain", *map(str, arguments)],
+        cwd=REPOSITORY,
+        env=ENVIRONMENT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def wait_for_updates(process, folder, number):
+    """Waits until a process has reported that many updates."""
+    end = time.monotonic() + 120
+    while process.poll() is None and time.monotonic() < end:
+        if folder.read_history() and int(folder.read_history()[-1]["update"]) >= number:
+            return
+        time.sleep(0.05)
+    process.kill()
+    raise AssertionError(process.communicate()[0])
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "SIGTERM"])
+def test_a_command_that_is_asked_to_end_saves_and_says_how_to_go_on(data, tmp_path, number):
+    folder = RunFolder(tmp_path / "run")
+    settings = [part for setting in SETTINGS for part in ("--set", setting)]
+    process = start(folder.path, "--data", data, *settings, "--set", "updates=100000")
+    wait_for_updates(process, folder, 10)
+    process.send_signal(number)
+    said, _ = process.communicate(timeout=60)
+    assert f"Stopped and saved. To go on: elmo-tf2 pretrain {folder.path} --resume" in said
+    assert process.returncode == 130
+    saved = int(folder.read_history()[-1]["update"])
+    assert [path.stem for path in folder.checkpoints.glob("*.index")] == [f"update-{saved}"]
