@@ -5,7 +5,9 @@ one, so that 0 is free to mean "no word here":
 
     b"cat"  ->  [259, 100, 98, 117, 260, 261, 261, ...]
 
-`<S>` and `</S>`, the words that stand for the two ends of a sentence, have a character each.
+`<S>` and `</S>`, the words that stand for the two ends of a sentence, have a character each. The
+mask, which stands for a word that is not to be seen, is the byte 255 alone: no UTF-8 has it, and so
+the table of characters needs no row for it.
 
 Reference:
  - `UnicodeCharsVocabulary` and `Batcher` of [bilm-tf](https://github.com/allenai/bilm-tf)
@@ -23,6 +25,7 @@ NUM_CHARACTERS = 262
 
 BEGIN_SENTENCE_WORD = "<S>"
 END_SENTENCE_WORD = "</S>"
+MASK_WORD = b"\xff"
 
 
 def word_to_char_ids(word: str | bytes, max_characters: int = 50) -> np.ndarray:

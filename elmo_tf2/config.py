@@ -14,6 +14,8 @@ logger = logging.getLogger(__name__)
 
 ACTIVATIONS = ("relu", "tanh")
 TOKENIZERS = ("spaces", "words")
+ARCHITECTURES = ("separate", "merged")
+MERGES = ("add", "concat")
 MAX_LAYERS = 1000
 
 _TRAINING_KEYS = {
@@ -31,7 +33,8 @@ _TRAINING_KEYS = {
     "unroll_steps",
 }
 _KNOWN_KEYS = {
-    "": {"char_cnn", "lstm", "sentence_boundaries", "tokenizer"} | _TRAINING_KEYS,
+    "": {"architecture", "char_cnn", "lstm", "merge", "sentence_boundaries", "tokenizer"}
+    | _TRAINING_KEYS,
     "char_cnn": {
         "activation",
         "embedding",
@@ -73,11 +76,18 @@ class ElmoConfig:
         cell_clip: float > 0 or None. Bound on the memory cell.
         projection_clip: float > 0 or None. Bound on the projected output.
         use_skip_connections: bool. Whether every LSTM layer but the first adds its input to
-            its output.
+            its output. Always False of "merged", whose word vectors go to every layer instead.
         sentence_boundaries: bool. Whether a sentence is read between the words `<S>` and `</S>`.
             True of every bilm-tf model; an extension of `options.json` written only when False.
         tokenizer: "spaces" or "words", see `elmo_tf2.data.tokenizers`: what makes words of a
             sentence given as one string. An extension, too, written only when not "spaces".
+        architecture: "separate", the published one: each direction's LSTMs read those of their own
+            direction below. Or "merged": from the second layer on the LSTMs of both directions
+            read both directions below and the word vector. An extension, too, written only when
+            "merged": nobody else reads such weights.
+        merge: "add" or "concat". What a layer of "merged" reads: the word vector twice side by
+            side added to [forward; backward] below, or all three side by side. Written only with
+            "merged".
 
     Raises:
         ValueError: if a value is out of its range, naming it.
@@ -111,6 +121,8 @@ class ElmoConfig:
     use_skip_connections: bool = True
     sentence_boundaries: bool = True
     tokenizer: str = "spaces"
+    architecture: str = "separate"
+    merge: str = "add"
 
     def __post_init__(self) -> None:
         for name in ("char_embedding_dim", "units", "projection_dim", "num_layers"):
@@ -134,6 +146,28 @@ class ElmoConfig:
                 f"projection_dim={self.projection_dim}, units={self.units}."
             )
         object.__setattr__(self, "filters", check_filters(self.filters, self.max_characters))
+        self._check_architecture()
+
+    def _check_architecture(self) -> None:
+        check_choice("architecture", self.architecture, ARCHITECTURES)
+        check_choice("merge", self.merge, MERGES)
+        if self.is_merged:
+            if self.num_layers < 2:
+                raise ValueError(
+                    '`num_layers` must be at least 2 with architecture="merged": what is merged is '
+                    f"read by the second. Received: num_layers={self.num_layers}."
+                )
+            object.__setattr__(self, "use_skip_connections", False)
+        elif self.merge != "add":
+            raise ValueError(
+                '`merge` is of architecture="merged" alone. Received: '
+                f"merge={self.merge!r}, architecture={self.architecture!r}."
+            )
+
+    @property
+    def is_merged(self) -> bool:
+        """Whether the directions are merged between the layers."""
+        return self.architecture == "merged"
 
     @property
     def num_filters(self) -> int:
@@ -144,6 +178,24 @@ class ElmoConfig:
     def layer_dim(self) -> int:
         """Size of a layer's vector: forward and backward side by side."""
         return 2 * self.projection_dim
+
+    @property
+    def softmax_dim(self) -> int:
+        """Size of the vector that a language model of this encoder predicts a word from."""
+        return self.layer_dim if self.is_merged else self.projection_dim
+
+    def lstm_input_dim(self, layer: int) -> int:
+        """Size of the vectors that the LSTMs of a layer read.
+
+        Args:
+            layer: number of the layer, from 0 on.
+
+        Returns:
+            The size.
+        """
+        if not self.is_merged or layer == 0:
+            return self.projection_dim
+        return self.layer_dim + (self.projection_dim if self.merge == "concat" else 0)
 
     @classmethod
     def from_options(cls, options: Mapping[str, Any], source: str = "options") -> "ElmoConfig":
@@ -187,6 +239,8 @@ class ElmoConfig:
             "use_skip_connections": lstm.get("use_skip_connections", False),
             "sentence_boundaries": options.get("sentence_boundaries", True),
             "tokenizer": options.get("tokenizer", "spaces"),
+            "architecture": options.get("architecture", "separate"),
+            "merge": options.get("merge", "add"),
         }
         try:
             return cls(**values)
@@ -210,7 +264,10 @@ class ElmoConfig:
         return cls.from_options(read_options(path), str(path))
 
     def to_options(self) -> dict[str, Any]:
-        """The dictionary of bilm-tf's `options.json`, as bilm-tf and AllenNLP read it."""
+        """The dictionary of bilm-tf's `options.json`, as bilm-tf and AllenNLP read it.
+
+        But for "merged", which they do not know: they fail on the shapes of its weights.
+        """
         options: dict[str, Any] = {
             "char_cnn": {
                 "activation": self.activation,
@@ -233,6 +290,8 @@ class ElmoConfig:
             options["sentence_boundaries"] = False
         if self.tokenizer != "spaces":
             options["tokenizer"] = self.tokenizer
+        if self.is_merged:
+            options |= {"architecture": self.architecture, "merge": self.merge}
         return options
 
 

@@ -12,7 +12,7 @@ SavedModel. It needs TensorFlow alone; no package of its maker's.
 |---|---|
 | parameters | {parameters:,} |
 | word vectors | {projection_dim} |
-| LSTM layers a direction | {num_layers}, {units} units{projection} |
+| LSTM layers a direction | {num_layers}, {units} units{projection}{architecture} |
 | weighted sum | {layer_dim} |
 | trainable | {trainable} |
 | weights from | {source} |
@@ -68,6 +68,11 @@ _TOKENIZERS = {
     "words": "into words, punctuation apart",
 }
 
+_MERGES = {
+    "add": "; above the first, both read [forward; backward] with the word vector added to each",
+    "concat": "; above the first, both read [word vector; forward; backward]",
+}
+
 _INDEPENDENT = "The same sentence gives the same vectors in any batch."
 _DEPENDENT = (
     "`elmo` and `default` are normalised over the batch,\nso there a sentence's vectors depend on "
@@ -106,6 +111,7 @@ def model_card(
         num_layers=config.num_layers,
         units=config.units,
         projection=f", projected to {config.projection_dim}" if has_projection else "",
+        architecture=_MERGES[config.merge] if config.is_merged else "",
         layer_dim=config.layer_dim,
         trainable=_TRAINABLE[trainable],
         tokenizer=_TOKENIZERS[config.tokenizer],

@@ -210,8 +210,14 @@ def bilm(words, options, arrays, state=None):
     vectors = vectors.reshape(len(words), options["lstm"]["projection_dim"])
     num_layers = options["lstm"].get("n_layers", 1)
     state = [(None, None)] * (2 * num_layers) if state is None else state
-    forward, forward_state = stack(vectors, options, arrays, 0, state[:num_layers])
-    backward, backward_state = stack(vectors, options, arrays, 1, state[num_layers:])
+    states = state[:num_layers], state[num_layers:]
+    if options.get("architecture") == "merged":
+        (forward, forward_state), (backward, backward_state) = merged_stacks(
+            vectors, options, arrays, states
+        )
+    else:
+        forward, forward_state = stack(vectors, options, arrays, 0, states[0])
+        backward, backward_state = stack(vectors, options, arrays, 1, states[1])
     real = slice(1, -1) if bounded else slice(None)
     return BiLMResult(
         word_vectors=vectors[real],
@@ -223,26 +229,50 @@ def bilm(words, options, arrays, state=None):
 
 def stack(vectors, options, arrays, direction, state):
     """The LSTMs of one direction (0 forward, 1 backward), each over the one before."""
-    options = options["lstm"]
     outputs, states = [], []
-    for layer, (h, c) in enumerate(state):
-        prefix = f"RNN_{direction}/RNN/MultiRNNCell/Cell{layer}/LSTMCell"
-        result = lstm(
-            vectors,
-            arrays[f"{prefix}/W_0"],
-            arrays[f"{prefix}/B"],
-            projection=arrays.get(f"{prefix}/W_P_0"),
-            cell_clip=options.get("cell_clip"),
-            projection_clip=options.get("proj_clip"),
-            skip=options.get("use_skip_connections", False) and layer > 0,
-            backwards=direction == 1,
-            h=h,
-            c=c,
-        )
+    for layer, layer_state in enumerate(state):
+        result = bilm_lstm(vectors, options, arrays, direction, layer, layer_state)
         vectors = result.outputs
         outputs.append(vectors)
         states.append((result.h, result.c))
     return outputs, states
+
+
+def bilm_lstm(vectors, options, arrays, direction, layer, state):
+    """One of the biLM's LSTMs."""
+    options = options["lstm"]
+    prefix = f"RNN_{direction}/RNN/MultiRNNCell/Cell{layer}/LSTMCell"
+    h, c = state
+    return lstm(
+        vectors,
+        arrays[f"{prefix}/W_0"],
+        arrays[f"{prefix}/B"],
+        projection=arrays.get(f"{prefix}/W_P_0"),
+        cell_clip=options.get("cell_clip"),
+        projection_clip=options.get("proj_clip"),
+        skip=options.get("use_skip_connections", False) and layer > 0,
+        backwards=direction == 1,
+        h=h,
+        c=c,
+    )
+
+
+def merged_stacks(vectors, options, arrays, states):
+    """The LSTMs of both directions; both of a layer read both below and the word vectors."""
+    outputs, new_states = ([], []), ([], [])
+    inputs = vectors
+    for layer in range(options["lstm"]["n_layers"]):
+        for direction in (0, 1):
+            state = states[direction][layer]
+            result = bilm_lstm(inputs, options, arrays, direction, layer, state)
+            outputs[direction].append(result.outputs)
+            new_states[direction].append((result.h, result.c))
+        both = np.concatenate([outputs[0][layer], outputs[1][layer]], axis=1)
+        if options["merge"] == "add":
+            inputs = np.concatenate([vectors, vectors], axis=1) + both
+        else:
+            inputs = np.concatenate([vectors, both], axis=1)
+    return zip(outputs, new_states, strict=True)
 
 
 # --- the mix
@@ -296,7 +326,10 @@ def random_arrays(options, seed=0, scale=1.0):
     for direction in (0, 1):
         for layer in range(rnn.get("n_layers", 1)):
             prefix = f"RNN_{direction}/RNN/MultiRNNCell/Cell{layer}/LSTMCell"
-            arrays[f"{prefix}/W_0"] = normal(2 * projection, 4 * units, fan_in=projection)
+            rows = 2 * projection
+            if options.get("architecture") == "merged" and layer > 0:
+                rows = (3 if options["merge"] == "add" else 4) * projection
+            arrays[f"{prefix}/W_0"] = normal(rows, 4 * units, fan_in=rows / 2)
             arrays[f"{prefix}/B"] = normal(4 * units)
             if projection != units:
                 arrays[f"{prefix}/W_P_0"] = normal(units, projection, fan_in=units / 4)

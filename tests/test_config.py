@@ -103,6 +103,49 @@ def test_options_make_the_same_config_again(config):
     assert ElmoConfig.from_options(json.loads(json.dumps(config.to_options()))) == config
 
 
+@pytest.mark.parametrize("merge", ["add", "concat"])
+def test_options_of_a_merged_model_make_the_same_config_again(merge):
+    config = ElmoConfig(architecture="merged", merge=merge)
+    written = config.to_options()
+    assert (written["architecture"], written["merge"]) == ("merged", merge)
+    assert ElmoConfig.from_options(json.loads(json.dumps(written))) == config
+
+
+def test_the_published_architecture_is_not_written():
+    assert not {"architecture", "merge"} & set(ElmoConfig().to_options())
+
+
+def test_a_merged_model_has_its_own_residual_in_place_of_skip_connections():
+    asked = ElmoConfig(architecture="merged", use_skip_connections=True)
+    assert asked == ElmoConfig(architecture="merged", use_skip_connections=False)
+    assert asked.to_options()["lstm"]["use_skip_connections"] is False
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"architecture": "merge"}, "`architecture` must be one of .*'separate', 'merged'"),
+        ({"architecture": "merged", "merge": "sum"}, "`merge` must be one of .*'add', 'concat'"),
+        ({"merge": "concat"}, '`merge` is of architecture="merged" alone'),
+        ({"architecture": "merged", "num_layers": 1}, "`num_layers` must be at least 2"),
+    ],
+)
+def test_what_no_architecture_has_is_an_error(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        ElmoConfig(**arguments)
+
+
+def test_sizes_of_the_merged_inputs_checked_by_hand():
+    add = ElmoConfig(projection_dim=5, architecture="merged")
+    concat = dataclasses.replace(add, merge="concat")
+    separate = ElmoConfig(projection_dim=5)
+    assert [add.lstm_input_dim(layer) for layer in range(2)] == [5, 10]
+    assert [concat.lstm_input_dim(layer) for layer in range(2)] == [5, 15]
+    assert [separate.lstm_input_dim(layer) for layer in range(2)] == [5, 5]
+    assert (add.softmax_dim, concat.softmax_dim, separate.softmax_dim) == (10, 10, 5)
+    assert add.layer_dim == concat.layer_dim == separate.layer_dim == 10
+
+
 def test_a_file_is_read(tmp_path):
     path = tmp_path / "options.json"
     path.write_text(json.dumps(ORIGINAL))

@@ -307,6 +307,17 @@ def test_a_model_folder_becomes_the_same_again(folder, weights, tmp_path):
     helpers.assert_same_weights(read_model_folder(tmp_path / "model"), weights)
 
 
+@pytest.mark.parametrize("merge", ["add", "concat"])
+def test_a_merged_model_becomes_the_same_again(merge, rng, tmp_path):
+    config = dataclasses.replace(CONFIG, architecture="merged", merge=merge)
+    weights = helpers.random_language_model(config, rng)
+    write_model_folder(weights, tmp_path / "source")
+    converted = convert(tmp_path / "source", tmp_path / "model")
+    assert converted.config == config
+    helpers.assert_same_weights(read_model_folder(tmp_path / "model"), weights)
+    assert converted.parameters == ElmoEmbeddings.from_weights(weights).encoder.count_params()
+
+
 def test_a_checkpoint_becomes_a_model_folder_with_softmax_and_words(weights, tmp_path):
     prefix = tmp_path / "training" / "model.ckpt-5"
     write_tf1_checkpoint(weights, prefix)

@@ -36,6 +36,16 @@ def test_the_card_of_a_model_without_projection_tells_of_none():
     assert rows(model_card(config, 1, "mix"))["LSTM layers a direction"] == ["3, 24 units"]
 
 
+@pytest.mark.parametrize(
+    ("merge", "told"), [("add", "word vector added to each"), ("concat", "[word vector; forward;")]
+)
+def test_the_card_tells_of_a_merged_model(merge, told):
+    config = dataclasses.replace(CONFIG, architecture="merged", merge=merge)
+    (cell,) = rows(model_card(config, 1, "mix"))["LSTM layers a direction"]
+    assert cell.startswith("3, 24 units, projected to 12; above the first, both read")
+    assert told in cell
+
+
 def test_the_card_tells_where_the_weights_come_from(card):
     assert rows(card)["weights from"] == ["a folder"]
 

@@ -7,6 +7,7 @@ from pathlib import PurePosixPath
 import numpy as np
 import pytest
 import tensorflow as tf
+import tensorflow_hub as hub
 
 from elmo_tf2 import saved_model
 from elmo_tf2.models import ElmoEmbeddings
@@ -85,6 +86,10 @@ def test_the_outputs_are_those_of_the_reference(loaded):
             id="three layers, no boundaries, tanh",
             marks=pytest.mark.slow,
         ),
+        pytest.param(
+            {"architecture": "merged", "merge": "concat", "num_layers": 3},
+            id="three layers, merged",
+        ),
     ],
 )
 def test_models_of_other_forms_give_the_outputs_of_the_reference(changes):
@@ -92,6 +97,16 @@ def test_models_of_other_forms_give_the_outputs_of_the_reference(changes):
     exported = ExportedElmo(make(config), "none")
     w = [0.0] * (config.num_layers + 1)
     assert_equals_the_reference(exported.default(tf.constant(TEXT)), config, w, 1.0)
+
+
+def test_a_merged_model_is_loaded_by_hub_load_and_equals_the_layer(tmp_path):
+    elmo = make(dataclasses.replace(CONFIG, architecture="merged"))
+    export_saved_model(elmo, tmp_path / "elmo", trainable="all")
+    loaded = hub.load(str(tmp_path / "elmo"))
+    found = loaded(TEXT, signature="elmo", as_dict=True)["elmo"]
+    np.testing.assert_allclose(found, elmo(TEXT), **BOUND)
+    card = (tmp_path / "elmo" / "model_card.md").read_text(encoding="utf-8")
+    assert "with the word vector added to each" in card
 
 
 def test_layer_norm_is_over_the_batch_as_in_the_layer():

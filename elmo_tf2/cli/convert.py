@@ -11,7 +11,7 @@ from elmo_tf2.cli.messages import quiet_imports, say, say_table
 HELP = """\
 Turn published ELMo weights in any form into a model folder.
 
-A model folder has the layout of bilm-tf: options.json, weights.hdf5 and, for a language model, vocab.txt and softmax.hdf5. bilm-tf and AllenNLP read it too. Weights are checked while they are read: all there, none too many, of the right shapes, finite. A TF1 Hub module is moreover run on a few sentences, and its vectors are compared with those computed from the weights.
+A model folder has the layout of bilm-tf: options.json, weights.hdf5 and, for a language model, vocab.txt and softmax.hdf5. bilm-tf and AllenNLP read it too, unless it is a merged model, which they do not know. Weights are checked while they are read: all there, none too many, of the right shapes, finite. A TF1 Hub module is moreover run on a few sentences, and its vectors are compared with those computed from the weights.
 
 \b
 Examples:

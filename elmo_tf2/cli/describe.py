@@ -67,7 +67,11 @@ def config_rows(config: ElmoConfig, parameters: int, from_shapes: bool = False) 
         return
     yield "activation", config.activation
     yield "clips", f"cell {_clip(config.cell_clip)}, projection {_clip(config.projection_clip)}"
-    yield "skip connections", "yes" if config.use_skip_connections else "no"
+    if config.is_merged:
+        joined = {"add": "added to", "concat": "beside"}[config.merge]
+        yield "architecture", f"merged, with word vectors {joined} both directions"
+    else:
+        yield "skip connections", "yes" if config.use_skip_connections else "no"
     yield "tokenizer", config.tokenizer
     yield "boundaries", "<S> and </S> added inside" if config.sentence_boundaries else "none"
 

@@ -15,6 +15,8 @@ MODEL must have a language model's softmax: the folder of a run, a training chec
 
 Perplexities are by the full softmax, and every word counts once. The states of the LSTMs are carried from sentence to sentence, as in training; the text is read in `--batch-size` parts at once, and as a whole with 1, as bilm-tf counts.
 
+A merged model is a masked language model: every word is predicted once, from those on both sides of it in its sentence, of which every seventh is masked with it. Its perplexity is not to be compared with the others.
+
 \b
 Examples:
   elmo-tf2 evaluate run data/heldout.txt
@@ -33,12 +35,18 @@ def evaluate(
         typer.Option(
             metavar="FILE",
             help="Write the log-probabilities of every sentence, read by itself, to a table: "
-            "forward, backward, tokens, words outside the vocabulary.",
+            "forward and backward (of a merged model: masked), tokens, words outside the "
+            "vocabulary.",
             show_default=False,
         ),
     ] = None,
     batch_size: Annotated[
-        int, typer.Option(min=1, metavar="NUMBER", help="Parts of the text read at once.")
+        int,
+        typer.Option(
+            min=1,
+            metavar="NUMBER",
+            help="Parts of the text read at once, or sentences by a merged model.",
+        ),
     ] = 32,
     options: Options = None,
     vocab: Vocab = None,
@@ -47,7 +55,7 @@ def evaluate(
     """Measures perplexity."""
     with quiet_imports():
         from elmo_tf2.files import check_file, check_free
-        from elmo_tf2.training import language_model, perplexity, write_scores
+        from elmo_tf2.training import Perplexity, language_model, perplexity, write_scores
         from elmo_tf2.weights import read_weights
 
     check_file(text, "text")
@@ -56,7 +64,8 @@ def evaluate(
     weights = read_weights(model, options, vocab)
     lm, vocabulary = language_model(weights)
     with open(text, "rb") as lines:
-        total = sum(len(line.split()) + 1 for line in lines if line.split())
+        more = 0 if weights.config.is_merged else 1  # the end of a sentence is predicted
+        total = sum(len(line.split()) + more for line in lines if line.split())
     done = 0
     with progress_bar("Reading", "Evaluating") as update, open(text, "rb") as lines:
 
@@ -66,15 +75,20 @@ def evaluate(
             update(done, total)
 
         found = perplexity(lm, lines, vocabulary, batch_size, report=report)
-    say_table(
-        [
+    unknown = ("<UNK> of them", f"{found.unknown:,} ({found.unknown / found.targets:.2%})")
+    if isinstance(found, Perplexity):
+        rows = [
             ("perplexity", f"{found.mean:.3f}"),
             ("forward", f"{found.forward:.3f}"),
             ("backward", f"{found.backward:.3f}"),
             ("words predicted", f"{found.targets:,} in each direction"),
-            ("<UNK> of them", f"{found.unknown:,} ({found.unknown / found.targets:.2%})"),
         ]
-    )
+    else:
+        rows = [
+            ("masked perplexity", f"{found.mean:.3f}"),
+            ("words predicted", f"{found.targets:,}, each masked once"),
+        ]
+    say_table([*rows, unknown])
     if scores is not None:
         with progress_bar("Reading", "Scoring", "sentences") as update:
             write_scores(lm, text, vocabulary, scores, overwrite=overwrite, on_progress=update)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from elmo_tf2.training import PretrainingConfig, RunFolder
 
 HELP = """\
-Train a bidirectional language model on text.
+Train a language model on text.
 
 RUN is the folder of the run: its configuration, checkpoints, history.csv and logs for TensorBoard are kept there. DATA is what `elmo-tf2 prepare` made. Ctrl-C (or SIGTERM) saves; after that, or after a crash, `--resume` goes on as if the run had never stopped.
 
@@ -35,6 +35,9 @@ Examples:
 \b
 To train on, with other text, what somebody else trained:
   elmo-tf2 pretrain run --data data --initial model_folder
+\b
+The variant whose directions are merged between the layers, which learns from masked words:
+  elmo-tf2 pretrain run --data data --set model.architecture=merged
 \b
 Several GPUs of a machine are used together. On several machines, start the same command on each with TF_CONFIG set and RUN on a disk that all of them see.
 """  # noqa: E501
@@ -189,10 +192,21 @@ def _rows(settings: "PretrainingConfig", folder: "RunFolder") -> list[tuple[str,
         ("batch", f"{settings.batch_size} rows of {settings.unroll_steps} tokens"),
         ("updates", f"{settings.updates:,}"),
         ("optimizer", f"{settings.optimizer}, learning rate {settings.learning_rate:g}"),
+        ("predicted", _predicted(settings)),
         ("negatives", "the whole vocabulary" if negatives is None else f"{negatives:,}"),
         ("precision", settings.precision),
         ("to look on", f"tensorboard --logdir {folder.logs}"),
     ]
+
+
+def _predicted(settings: "PretrainingConfig") -> str:
+    masking = settings.masking
+    if masking is None:
+        return "the next word in each direction"
+    return (
+        f"{masking.masked_share:.0%} of the words: {masking.random_rate:.0%} of them replaced, "
+        f"{masking.kept_rate:.0%} kept, the rest masked"
+    )
 
 
 def _strategy() -> Any:

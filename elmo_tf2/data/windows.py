@@ -4,6 +4,9 @@ Every row of a batch is an endless stream of sentences, each between `<S>` and `
 windows of equal length: every word but the last of a sentence is an input, and the word after it
 its target. The backward stream has the same sentences in the same order, each reversed.
 
+For a model that learns from masked words there is one stream, of all words, `</S>` too; every word
+is its own target.
+
 Reference:
  - `BidirectionalLMDataset` of [bilm-tf](https://github.com/allenai/bilm-tf)
 """
@@ -14,6 +17,7 @@ from typing import NamedTuple
 import tensorflow as tf
 
 from elmo_tf2.characters import BEGIN_SENTENCE_WORD, END_SENTENCE_WORD, words_to_char_ids
+from elmo_tf2.data.masking import Masking
 from elmo_tf2.data.vocabulary import Vocabulary
 
 Window = Mapping[str, tf.Tensor]
@@ -35,11 +39,14 @@ FIRST = Position()
 
 
 class _Streams(NamedTuple):
-    """A text as two streams of inputs and targets, each `(pairs,)`, numbers in `words`."""
+    """A text as streams of inputs and targets, each `(pairs,)`, numbers in `words`.
+
+    Forward and backward; or one that is both inputs and targets.
+    """
 
     words: tf.Tensor
-    inputs: tuple[tf.Tensor, tf.Tensor]
-    targets: tuple[tf.Tensor, tf.Tensor]
+    inputs: tuple[tf.Tensor, ...]
+    targets: tuple[tf.Tensor, ...]
 
 
 def training_windows(
@@ -53,6 +60,7 @@ def training_windows(
     rows: tuple[int, int] | None = None,
     lowercase_rate: float = 0.0,
     max_characters: int = 50,
+    masking: Masking | None = None,
 ) -> tf.data.Dataset:
     """Endless windows of shuffled text.
 
@@ -71,14 +79,18 @@ def training_windows(
             all.
         lowercase_rate: share of the sentences that are lower-cased, others in every epoch.
         max_characters: int > 2. Length of a word's character ids.
+        masking: how to mask words, for a `MaskedLanguageModel`. Which ones are chosen depends on
+            the seed and the window's position alone. None: no words, for a `LanguageModel`.
 
     Returns:
         Dataset of dictionaries: for "forward" and "backward" `…_char_ids` `(rows, unroll_steps,
         max_characters)` and `…_targets` `(rows, unroll_steps)`, int32, in the order of reading;
-        and `position`, int64 `(rows, 2)`, the window's `Position` in every row.
+        and `position`, int64 `(rows, 2)`, the window's `Position` in every row. With masking there
+        are `char_ids` and `targets` instead, and `is_chosen`, bool `(rows, unroll_steps)`.
 
     Raises:
-        ValueError: if no shard has a window of every row.
+        ValueError: if no shard has a window of every row, or the vocabulary has no words that
+            could stand in the place of others.
 
     Example:
     >>> _ = Path("train.txt").write_text("the cat sat on the mat")
@@ -88,7 +100,8 @@ def training_windows(
     TensorShape([2, 3])
     """
     paths = sorted(str(path) for path in files)
-    _check_enough_text(paths, batch_size, unroll_steps)
+    _check_enough_text(paths, batch_size, unroll_steps, 1 if masking is None else 2)
+    others = None if masking is None else masking.others(vocabulary)
     first, last = rows or (0, batch_size)
     all_paths = tf.constant(paths)
 
@@ -99,7 +112,7 @@ def training_windows(
         sentences = tf.gather(sentences, _permutation(sentences.nrows(), [seed, shard]))
         if lowercase_rate:
             sentences = _some_lowercase(sentences, lowercase_rate, [seed + 1, shard])
-        streams = _streams(sentences)
+        streams = _streams(sentences) if masking is None else _stream_of_all_words(sentences)
         char_ids = words_to_char_ids(streams.words, max_characters)
         ids = vocabulary.ids(streams.words)
         pairs_a_row = tf.size(streams.inputs[0]) // batch_size
@@ -114,20 +127,21 @@ def training_windows(
         inputs = [windows(stream) for stream in streams.inputs]
         targets = [windows(tf.gather(ids, stream)) for stream in streams.targets]
 
-        def with_char_ids(number: tf.Tensor, inputs: Sequence, targets: Sequence) -> Window:
-            position = tf.stack([shard, number])
-            return {
-                "forward_char_ids": tf.gather(char_ids, inputs[0]),
-                "forward_targets": targets[0],
-                "backward_char_ids": tf.gather(char_ids, inputs[1]),
-                "backward_targets": targets[1],
-                "position": tf.tile(position[tf.newaxis], [last - first, 1]),
-            }
+        def window(number: tf.Tensor, inputs: Sequence, targets: Sequence) -> Window:
+            place = tf.stack([shard, number])
+            position = {"position": tf.tile(place[tf.newaxis], [last - first, 1])}
+            if masking is None:
+                return _with_char_ids(char_ids, inputs, targets) | position
+            words, is_chosen = masking.mask(
+                tf.gather(streams.words, inputs[0]), others, seed, place, first, batch_size
+            )
+            masked = words_to_char_ids(words, max_characters)
+            return {"char_ids": masked, "targets": targets[0], "is_chosen": is_chosen} | position
 
         numbers = tf.range(tf.cast(num_windows, tf.int64))
         dataset = tf.data.Dataset.from_tensor_slices((numbers, tuple(inputs), tuple(targets)))
         skipped = tf.where(tf.equal(shard, start.shard), tf.cast(start.window, tf.int64), 0)
-        return dataset.skip(skipped).map(with_char_ids)
+        return dataset.skip(skipped).map(window)
 
     shards = tf.data.Dataset.range(start.shard, tf.int64.max)
     return shards.interleave(
@@ -176,17 +190,22 @@ def text_windows(
     targets = [windows(tf.gather(ids, stream)) for stream in streams.targets]
     mask = windows(tf.ones_like(streams.inputs[0])) > 0
 
-    def with_char_ids(inputs: Sequence, targets: Sequence, mask: tf.Tensor) -> Window:
-        return {
-            "forward_char_ids": tf.gather(char_ids, inputs[0]),
-            "forward_targets": targets[0],
-            "backward_char_ids": tf.gather(char_ids, inputs[1]),
-            "backward_targets": targets[1],
-            "mask": mask,
-        }
+    def window(inputs: Sequence, targets: Sequence, mask: tf.Tensor) -> Window:
+        return _with_char_ids(char_ids, inputs, targets) | {"mask": mask}
 
     dataset = tf.data.Dataset.from_tensor_slices((tuple(inputs), tuple(targets), mask))
-    return dataset.map(with_char_ids).prefetch(tf.data.AUTOTUNE)
+    return dataset.map(window).prefetch(tf.data.AUTOTUNE)
+
+
+def _with_char_ids(
+    char_ids: tf.Tensor, inputs: Sequence, targets: Sequence
+) -> dict[str, tf.Tensor]:
+    return {
+        "forward_char_ids": tf.gather(char_ids, inputs[0]),
+        "forward_targets": targets[0],
+        "backward_char_ids": tf.gather(char_ids, inputs[1]),
+        "backward_targets": targets[1],
+    }
 
 
 def _sentences(text: tf.Tensor) -> tf.RaggedTensor:
@@ -213,10 +232,19 @@ def _some_lowercase(sentences: tf.RaggedTensor, rate: float, seed: Sequence) -> 
     )
 
 
-def _streams(sentences: tf.RaggedTensor) -> _Streams:
+def _bounded(sentences: tf.RaggedTensor) -> tf.RaggedTensor:
     rows = sentences.nrows()
     begin, end = (tf.fill([rows, 1], word) for word in (BEGIN_SENTENCE_WORD, END_SENTENCE_WORD))
-    bounded = tf.concat([begin, sentences, end], axis=1)
+    return tf.concat([begin, sentences, end], axis=1)
+
+
+def _stream_of_all_words(sentences: tf.RaggedTensor) -> _Streams:
+    words, numbers = tf.unique(_bounded(sentences).flat_values)
+    return _Streams(words, inputs=(numbers,), targets=(numbers,))
+
+
+def _streams(sentences: tf.RaggedTensor) -> _Streams:
+    bounded = _bounded(sentences)
     words, numbers = tf.unique(bounded.flat_values)
     starts = tf.gather(bounded.row_starts(), bounded.value_rowids())
     ends = tf.gather(bounded.row_limits(), bounded.value_rowids()) - 1
@@ -230,7 +258,10 @@ def _streams(sentences: tf.RaggedTensor) -> _Streams:
     )
 
 
-def _check_enough_text(paths: Sequence[str], batch_size: int, unroll_steps: int) -> None:
+def _check_enough_text(
+    paths: Sequence[str], batch_size: int, unroll_steps: int, more_a_sentence: int
+) -> None:
+    """Checks that a shard has a window, given how many inputs a sentence has beside its words."""
     if not paths:
         raise ValueError("There are no files of training text.")
     most = 0
@@ -239,7 +270,7 @@ def _check_enough_text(paths: Sequence[str], batch_size: int, unroll_steps: int)
         with open(path, "rb") as file:
             for line in file:
                 tokens = len(line.split())
-                pairs += tokens + 1 if tokens else 0
+                pairs += tokens + more_a_sentence if tokens else 0
                 if pairs >= batch_size * unroll_steps:
                     return
         most = max(most, pairs)

@@ -1,6 +1,6 @@
 """BiLM: the bidirectional language model's encoder, characters in, all layers out."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import keras
@@ -12,6 +12,7 @@ from elmo_tf2.config import ElmoConfig
 from elmo_tf2.layers import CharCNN, LSTMWithProjection
 
 State = Sequence[tuple[tf.Tensor, tf.Tensor] | None]
+Drop = Callable[[tf.Tensor, int, int], tf.Tensor]
 
 
 class BiLMOutput(NamedTuple):
@@ -19,7 +20,8 @@ class BiLMOutput(NamedTuple):
 
     Attributes:
         word_vectors: float tensor, `(batch, tokens, projection_dim)`; they know no context.
-        forward: a tensor of that shape for every layer; they know the words up to this one.
+        forward: a tensor of that shape for every layer; they know the words up to this one. (Of a
+            merged biLM only the first layer's do; the others know the whole sentence.)
         backward: likewise; they know the words from this one on.
         mask: bool tensor, `(batch, tokens)`; True marks a real token. Elsewhere vectors are 0.
         state: a pair h `(batch, projection_dim)`, c `(batch, units)` for every forward layer,
@@ -47,6 +49,15 @@ class BiLMOutput(NamedTuple):
 @keras.saving.register_keras_serializable(package="elmo_tf2")
 class BiLM(keras.Model):
     """A character CNN under two stacks of LSTMs, one that reads forwards and one backwards.
+
+    With f_l and b_l the outputs of layer l, x the word vector, an LSTM of layer l + 1 reads
+
+        f_l or b_l, of its own direction      config.architecture "separate", the published one
+        [x; x] + [f_l; b_l]                   "merged", config.merge "add"
+        [x; f_l; b_l]                         "merged", config.merge "concat"
+
+    A layer of "merged" but the first knows the whole sentence, so it can't learn from predicting
+    the next word, which it sees: see `MaskedLanguageModel`.
 
     Each call starts from zero states, unless it is given others: nothing is carried from call to
     call behind the caller's back. The words `<S>` and `</S>` are put round every sentence inside
@@ -79,6 +90,7 @@ class BiLM(keras.Model):
 
     Reference:
      - [Peters et al., 2018](https://arxiv.org/abs/1802.05365)
+     - [Senay and Salin, 2020](https://arxiv.org/abs/2010.04302), of "merged"
     """
 
     def __init__(self, config: ElmoConfig | Mapping[str, Any], **kwargs: Any) -> None:
@@ -122,8 +134,9 @@ class BiLM(keras.Model):
     def build(self, input_shape: Any = None) -> None:
         if not self.char_cnn.built:  # as it is when it was called by itself before
             self.char_cnn.build((None, None, self.config.max_characters))
-        for layer in (*self.forward_layers, *self.backward_layers):
-            layer.build((None, None, self.config.projection_dim))
+        for stack in (self.forward_layers, self.backward_layers):
+            for index, layer in enumerate(stack):
+                layer.build((None, None, self.config.lstm_input_dim(index)))
         self.built = True
 
     def call(
@@ -162,7 +175,11 @@ class BiLM(keras.Model):
         return _without_boundaries(output, mask) if bounded else output
 
     def contextualize(
-        self, word_vectors: tf.Tensor, mask: tf.Tensor, initial_state: State | None = None
+        self,
+        word_vectors: tf.Tensor,
+        mask: tf.Tensor,
+        initial_state: State | None = None,
+        drop: Drop = lambda vectors, direction, layer: vectors,
     ) -> BiLMOutput:
         """Runs the LSTMs over word vectors as they come, without sentence boundaries.
 
@@ -170,6 +187,8 @@ class BiLM(keras.Model):
             word_vectors: float tensor, `(batch, tokens, projection_dim)`.
             mask: bool tensor, `(batch, tokens)`; True marks a real token.
             initial_state: as in `call`.
+            drop: what dropout makes of the inputs of an LSTM, given its direction (0 forward, 1
+                backward) and the number of its layer.
 
         Returns:
             `BiLMOutput`.
@@ -184,24 +203,41 @@ class BiLM(keras.Model):
                 f"`initial_state` must have {2 * num_layers} pairs (h, c), one a layer and "
                 f"direction. Received: {len(states_in)}."
             )
-        outputs, states = [], []
-        for stack, stack_state in (
-            (self.forward_layers, states_in[:num_layers]),
-            (self.backward_layers, states_in[num_layers:]),
-        ):
-            vectors = word_vectors
-            for layer, state in zip(stack, stack_state, strict=True):
-                vectors, h, c = layer(vectors, mask=mask, initial_state=state)
-                outputs.append(vectors)
-                states.append((h, c))
+        stacks = self.forward_layers, self.backward_layers
+        outputs: tuple[list, list] = ([], [])
+        states: tuple[list, list] = ([], [])
+        inputs = word_vectors, word_vectors
+        for index in range(num_layers):
+            if index:
+                inputs = self._inputs_above(word_vectors, outputs[0][-1], outputs[1][-1])
+            for direction, stack in enumerate(stacks):
+                vectors, h, c = stack[index](
+                    drop(inputs[direction], direction, index),
+                    mask=mask,
+                    initial_state=states_in[direction * num_layers + index],
+                )
+                outputs[direction].append(vectors)
+                states[direction].append((h, c))
         word_vectors = tf.where(mask[..., tf.newaxis], word_vectors, tf.zeros_like(word_vectors))
         return BiLMOutput(
             word_vectors=word_vectors,
-            forward=tuple(outputs[:num_layers]),
-            backward=tuple(outputs[num_layers:]),
+            forward=tuple(outputs[0]),
+            backward=tuple(outputs[1]),
             mask=mask,
-            state=tuple(states),
+            state=(*states[0], *states[1]),
         )
+
+    def _inputs_above(
+        self, word_vectors: tf.Tensor, forward: tf.Tensor, backward: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """What the forward and the backward LSTM over a layer read."""
+        if not self.config.is_merged:
+            return forward, backward
+        if self.config.merge == "concat":
+            merged = tf.concat([word_vectors, forward, backward], axis=-1)
+        else:
+            merged = tf.concat([word_vectors + forward, word_vectors + backward], axis=-1)
+        return merged, merged
 
     def _boundary_char_ids(self) -> tf.Tensor:
         words = (BEGIN_SENTENCE_WORD, END_SENTENCE_WORD)

@@ -1,4 +1,4 @@
-"""LanguageModel: a BiLM that learns from text."""
+"""LanguageModel: a BiLM that learns from text by predicting neighbours."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -6,17 +6,16 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from elmo_tf2.arguments import check_integer, check_rate
 from elmo_tf2.config import ElmoConfig
 from elmo_tf2.data.windows import Window
-from elmo_tf2.layers import LSTMWithProjection, SampledSoftmax
-from elmo_tf2.models.bilm import BiLM
+from elmo_tf2.layers import LSTMWithProjection
+from elmo_tf2.models.pretraining_model import PretrainingModel, WindowLoss
 
 States = Sequence[tf.Tensor]
 
 
 @keras.saving.register_keras_serializable(package="elmo_tf2")
-class LanguageModel(keras.Model):
+class LanguageModel(PretrainingModel):
     """A bidirectional language model: each word is predicted from those before, and those after.
 
         loss = mean_t (-log p(w_t | w_1 … w_(t-1)) - log p(w_t | w_(t+1) … w_n)) / 2
@@ -31,7 +30,7 @@ class LanguageModel(keras.Model):
     stopped.
 
     Args:
-        config: an `ElmoConfig`, or the dictionary of an `options.json`.
+        config: an `ElmoConfig`, or the dictionary of an `options.json`; not a merged one.
         vocabulary_size: int > 1. Words that can be predicted.
         batch_size: int > 0. Rows of a window, over all devices.
         dropout: float in [0, 1). Share of an LSTM's inputs and of the last one's outputs that are
@@ -75,74 +74,26 @@ class LanguageModel(keras.Model):
         seed: int = 0,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
-        self.supports_jit = False  # XLA takes no shapes that the data decide
-        self.batch_size = check_integer("batch_size", batch_size)
-        self.dropout = check_rate("dropout", dropout)
-        self.seed = seed
-        self.bilm = BiLM(config, dtype=self.dtype_policy, name="bilm")
-        self.config = self.bilm.config
-        self.softmax = SampledSoftmax(
-            vocabulary_size, num_negatives, dtype=self.dtype_policy, name="softmax"
+        super().__init__(
+            config, vocabulary_size, batch_size, dropout, num_negatives, seed, **kwargs
         )
-        self.loss_tracker = keras.metrics.Mean(name="loss")
-        self.build()
+        if self.config.is_merged:
+            raise ValueError(
+                '`config` must have architecture="separate": a merged biLM sees the next word, '
+                'which it is to predict. Take `MaskedLanguageModel`. Received: "merged".'
+            )
 
-    def build(self, input_shape: Any = None) -> None:
-        self.bilm.build()
-        self.softmax.build((None, self.config.projection_dim))
-        self.states = [
+    def _make_states(self) -> list[keras.Variable]:
+        return [
             self._kept_value(f"{stack}_{index}_{name}", (self.batch_size, size), layer.state_dtype)
             for stack, layers in zip(("forward", "backward"), self._stacks, strict=True)
             for index, layer in enumerate(layers)
             for name, size in (("h", layer.output_dim), ("c", layer.units))
         ]
-        self.windows_seen = self._kept_value("windows_seen", (), "int64")
-        self.position = self._kept_value("position", (2,), "int64")
-        self.built = True
-
-    def _kept_value(self, name: str, shape: tuple[int, ...], dtype: str) -> keras.Variable:
-        """A variable that every replica assigns the same value."""
-        return self.add_weight(
-            name=name,
-            shape=shape,
-            dtype=dtype,
-            initializer="zeros",
-            trainable=False,
-            autocast=False,
-            aggregation="only_first_replica",
-        )
 
     @property
     def _stacks(self) -> tuple[list[LSTMWithProjection], list[LSTMWithProjection]]:
         return self.bilm.forward_layers, self.bilm.backward_layers
-
-    @property
-    def metrics(self) -> list[keras.metrics.Metric]:
-        return [self.loss_tracker]
-
-    def compile(self, *args: Any, **kwargs: Any) -> None:
-        super().compile(*args, **kwargs)
-        # `train_step` hands over the gradients of all replicas, for only so are a bound on their
-        # norm and the rows of the softmax right; the optimizer is not to sum them up again.
-        self.optimizer._all_reduce_sum_gradients = lambda grads_and_vars: grads_and_vars
-
-    def _maybe_symbolic_build(self, *_: Any, **__: Any) -> None:
-        # Keras would build what is built already from an average of all workers' batches, which
-        # there is not for a dictionary.
-        if not self.optimizer.built:
-            with self.distribute_strategy.scope():
-                self.optimizer.build(self.trainable_variables)
-
-    @property
-    def num_updates(self) -> int:
-        """Updates that the compiled model has made."""
-        return int(tf.convert_to_tensor(self.optimizer.iterations))
-
-    @property
-    def num_windows(self) -> int:
-        """Windows that the model has learned from."""
-        return int(tf.convert_to_tensor(self.windows_seen))
 
     def zero_states(self, batch_size: int | tf.Tensor) -> list[tf.Tensor]:
         """States before the first word: h and c of every forward, then of every backward LSTM.
@@ -200,84 +151,9 @@ class LanguageModel(keras.Model):
         )
         return tf.reshape(losses, tf.shape(targets)), new_states
 
-    def _seed(self, purpose: int) -> tf.Tensor:
-        """A seed that is used once: in this window, for this purpose."""
-        seed = tf.stack([tf.constant(self.seed, tf.int64), self.windows_seen.value])
-        return tf.random.fold_in(seed, purpose)
-
-    def _drop(self, vectors: tf.Tensor, direction: int, place: int) -> tf.Tensor:
-        """Dropout; each replica drops what a single device with all rows would drop there.
-
-        Args:
-            vectors: `(tokens, batch, features)`.
-            direction: 0 forward, 1 backward.
-            place: number of the layer after it.
-        """
-        if not self.dropout:
-            return vectors
-        first, rows = self._rows_of_replica()
-        tokens, _, features = vectors.shape
-        uniform = tf.random.stateless_uniform(
-            [tokens, self.batch_size, features], self._seed(1 + 2 * place + direction)
-        )
-        kept = tf.cast(uniform[:, first : first + rows] >= self.dropout, vectors.dtype)
-        return vectors * kept * tf.cast(1 / (1 - self.dropout), vectors.dtype)
-
-    def _rows_of_replica(self) -> tuple[Any, int]:
-        """This replica's first row in the whole batch, and its number of rows."""
-        replica = tf.distribute.get_replica_context()
-        rows = self.batch_size // replica.num_replicas_in_sync
-        return replica.replica_id_in_sync_group * rows, rows
-
-    def train_step(self, data: Window) -> dict[str, tf.Tensor]:
-        replica = tf.distribute.get_replica_context()
+    def _training_loss(self, window: Window) -> WindowLoss:
         first, rows = self._rows_of_replica()
         states = [state[first : first + rows] for state in self.states]
-        steps = data["forward_targets"].shape[1]
-        with tf.GradientTape() as tape:
-            losses, states = self.window_losses(data, states, training=True)
-            loss = tf.reduce_mean(losses)
-            objective = loss * steps / replica.num_replicas_in_sync
-        gradients = tape.gradient(objective, self.trainable_weights)
-        gradients = [_sum_over_replicas(gradient) for gradient in gradients]
-        self.optimizer.apply(gradients, self.trainable_weights)
-        for variable, state in zip(self.states, states, strict=True):
-            variable.assign(replica.all_gather(state, axis=0))
-        self.windows_seen.assign_add(1)
-        self.position.assign(data["position"][0])
-        self.loss_tracker.update_state(loss)
-        result = self.loss_tracker.result()
-        if isinstance(self.distribute_strategy, tf.distribute.MultiWorkerMirroredStrategy):
-            result = result[tf.newaxis]  # Keras takes the mean of all workers along an axis
-        return {"loss": result}
-
-    def get_config(self) -> dict[str, Any]:
-        return {
-            "name": self.name,
-            "trainable": self.trainable,
-            "dtype": keras.saving.serialize_keras_object(self.dtype_policy),
-            "config": self.config.to_options(),
-            "vocabulary_size": self.softmax.vocabulary_size,
-            "batch_size": self.batch_size,
-            "dropout": self.dropout,
-            "num_negatives": self.softmax.num_negatives,
-            "seed": self.seed,
-        }
-
-
-def _sum_over_replicas(gradient: Any) -> Any:
-    """The gradient of all replicas; of a sparse one every row once.
-
-    Optimizers make other updates of a sparse gradient in which a row is repeated.
-    """
-    replica = tf.distribute.get_replica_context()
-    if not isinstance(gradient, tf.IndexedSlices):
-        if replica.num_replicas_in_sync == 1:
-            return gradient
-        return replica.all_reduce(tf.distribute.ReduceOp.SUM, gradient)
-    values, indices = gradient.values, gradient.indices
-    if replica.num_replicas_in_sync > 1:
-        values, indices = (replica.all_gather(part, axis=0) for part in (values, indices))
-    rows, index = tf.unique(indices)
-    values = tf.math.unsorted_segment_sum(values, index, tf.size(rows))
-    return tf.IndexedSlices(values, rows, gradient.dense_shape)
+        losses, states = self.window_losses(window, states, training=True)
+        loss = tf.reduce_mean(losses)
+        return WindowLoss(loss, tf.ones_like(loss), states)

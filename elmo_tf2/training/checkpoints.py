@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from elmo_tf2.files import free_bytes
-from elmo_tf2.models import LanguageModel, named_variables
+from elmo_tf2.models import PretrainingModel, named_variables
 from elmo_tf2.weights.pretraining_run import ENCODER
 
 # what TensorFlow raises when a checkpoint is damaged or does not fit
@@ -32,7 +32,7 @@ class Checkpoints:
     """
 
     def __init__(
-        self, model: LanguageModel, folder: str | os.PathLike[str], max_to_keep: int = 2
+        self, model: PretrainingModel, folder: str | os.PathLike[str], max_to_keep: int = 2
     ) -> None:
         self._model = model
         self._folder = Path(folder)

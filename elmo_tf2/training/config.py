@@ -10,6 +10,7 @@ import yaml
 
 from elmo_tf2.arguments import check_choice, check_integer, check_number, check_rate
 from elmo_tf2.config import ElmoConfig
+from elmo_tf2.data import Masking
 
 OPTIMIZERS = ("adagrad", "adam")
 DECAYS = ("none", "linear", "cosine")
@@ -40,6 +41,10 @@ class PretrainingConfig:
         accumulate: int > 0. Windows whose gradients make an update together.
         precision: "float32", or "mixed_bfloat16": matrix products in bfloat16, all else in float32.
         lowercase_rate: float in [0, 1). Share of the sentences that are lower-cased.
+        masked_share: float in (0, 1), of a merged model alone as the next two, see `Masking`. Share
+            of the words that are chosen to be predicted.
+        random_rate: float in [0, 1). Share of the chosen words with another one in their places.
+        kept_rate: float in [0, 1]. Share of the chosen words that stay.
         seed: int.
 
     Raises:
@@ -69,6 +74,9 @@ class PretrainingConfig:
     accumulate: int = 1
     precision: str = "float32"
     lowercase_rate: float = 0.0
+    masked_share: float = 0.15
+    random_rate: float = 0.1
+    kept_rate: float = 0.0
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -90,6 +98,14 @@ class PretrainingConfig:
         check_choice("optimizer", self.optimizer, OPTIMIZERS)
         check_choice("decay", self.decay, DECAYS)
         check_choice("precision", self.precision, PRECISIONS)
+        Masking(self.masked_share, self.random_rate, self.kept_rate)  # which checks them
+
+    @property
+    def masking(self) -> Masking | None:
+        """How words are masked; None for a model that is not merged, which predicts the next."""
+        if not self.model.is_merged:
+            return None
+        return Masking(self.masked_share, self.random_rate, self.kept_rate)
 
     @classmethod
     def from_file(cls, path: str | os.PathLike[str]) -> "PretrainingConfig":

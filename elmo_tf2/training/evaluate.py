@@ -8,9 +8,11 @@ import numpy as np
 import tensorflow as tf
 
 from elmo_tf2.data import Vocabulary, text_windows
-from elmo_tf2.models import LanguageModel
+from elmo_tf2.models import MaskedLanguageModel, PretrainingModel
+from elmo_tf2.training.score import masked_scores
 
 SENTENCES_AT_ONCE = 50_000
+_NO_WORDS = "The text has no words, so there is no perplexity."
 
 
 class Perplexity(NamedTuple):
@@ -32,34 +34,53 @@ class Perplexity(NamedTuple):
     unknown: int
 
 
+class MaskedPerplexity(NamedTuple):
+    """Perplexity of a text by a masked language model, by the full softmax.
+
+    Attributes:
+        mean: of every word given those of its sentence that were not masked with it.
+        targets: number of words, each of which was masked once.
+        unknown: how many of them were outside the vocabulary.
+    """
+
+    mean: float
+    targets: int
+    unknown: int
+
+
 def perplexity(
-    model: LanguageModel,
+    model: PretrainingModel,
     sentences: Iterable[str | bytes],
     vocabulary: Vocabulary,
     batch_size: int = 32,
     unroll_steps: int = 20,
     report: Callable[[int], None] = lambda targets: None,
-) -> Perplexity:
+) -> Perplexity | MaskedPerplexity:
     """Perplexities of a text; every word counts once, whatever the batch size.
 
     The text is read as in training: in `batch_size` parts, each from zero states, which are
     carried from sentence to sentence. With batch size 1 it is read as a whole (50,000 sentences at
     a time).
 
+    A masked language model reads each sentence by itself, as `sentence_scores` tells. Its
+    perplexity is that of words given both sides, and not to be compared with the other.
+
     Args:
-        model: a language model.
+        model: a `LanguageModel` or `MaskedLanguageModel`.
         sentences: tokens apart by white space.
         vocabulary: the model's.
-        batch_size: int > 0. Parts that are read at once.
+        batch_size: int > 0. Parts that are read at once, or sentences.
         unroll_steps: int > 0. Tokens at once; of no effect on the result.
         report: called with the number of targets that were done since the last call.
 
     Returns:
-        A `Perplexity`.
+        A `Perplexity`, or of a masked language model a `MaskedPerplexity`.
 
     Raises:
         ValueError: if there are no words.
     """
+    if isinstance(model, MaskedLanguageModel):
+        return _masked_perplexity(model, sentences, vocabulary, batch_size, report)
     losses_of_window = tf.function(model.window_losses, reduce_retracing=True, autograph=False)
     sums, targets, unknown = np.zeros(2), 0, 0
     for chunk in _chunks(sentences):
@@ -76,11 +97,29 @@ def perplexity(
             targets += done
             report(done)
     if not targets:
-        raise ValueError("The text has no words, so there is no perplexity.")
+        raise ValueError(_NO_WORDS)
     forward, backward = np.exp(sums / targets)
     return Perplexity(
         float(forward), float(backward), float(np.exp(sums.mean() / targets)), targets, unknown
     )
+
+
+def _masked_perplexity(
+    model: MaskedLanguageModel,
+    sentences: Iterable[str | bytes],
+    vocabulary: Vocabulary,
+    batch_size: int,
+    report: Callable[[int], None],
+) -> MaskedPerplexity:
+    total, targets, unknown = 0.0, 0, 0
+    for score in masked_scores(model, sentences, vocabulary, batch_size):
+        total += score.masked
+        targets += score.tokens
+        unknown += score.unknown
+        report(score.tokens)
+    if not targets:
+        raise ValueError(_NO_WORDS)
+    return MaskedPerplexity(float(np.exp(-total / targets)), targets, unknown)
 
 
 def _chunks(sentences: Iterable[str | bytes]) -> Iterator[Sequence[str | bytes]]:

@@ -1,4 +1,4 @@
-"""Pretraining: a text becomes a bidirectional language model."""
+"""Pretraining: a text becomes a language model."""
 
 import dataclasses
 import math
@@ -11,8 +11,14 @@ import keras
 import tensorflow as tf
 
 from elmo_tf2.arguments import check_integer
+from elmo_tf2.config import ElmoConfig
 from elmo_tf2.data import Position, Vocabulary, training_windows
-from elmo_tf2.models import LanguageModel, set_bilm_arrays
+from elmo_tf2.models import (
+    LanguageModel,
+    MaskedLanguageModel,
+    PretrainingModel,
+    set_bilm_arrays,
+)
 from elmo_tf2.training.checkpoints import Checkpoints
 from elmo_tf2.training.config import PretrainingConfig
 from elmo_tf2.training.evaluate import perplexity
@@ -29,7 +35,7 @@ def pretrain(
     report_every: int = 10,
     save_every: int = 500,
     evaluate_every: int = 2_000,
-) -> LanguageModel:
+) -> PretrainingModel:
     """Trains until the configured number of updates; goes on where the run stopped.
 
     Under a `tf.distribute` strategy's scope the rows of a batch are shared out to its devices.
@@ -103,7 +109,7 @@ def pretrain(
 
 def make_model(
     config: PretrainingConfig, vocabulary: Vocabulary, initial: ElmoWeights | None = None
-) -> LanguageModel:
+) -> PretrainingModel:
     """Makes the compiled model of a run before its first update.
 
     Args:
@@ -119,7 +125,7 @@ def make_model(
     """
     keras.utils.set_random_seed(config.seed)
     is_sampled = config.num_negatives is not None and config.num_negatives < len(vocabulary)
-    model = LanguageModel(
+    model = _class_of(config.model)(
         config.model,
         len(vocabulary),
         config.batch_size,
@@ -134,14 +140,18 @@ def make_model(
     return model
 
 
-def language_model(weights: ElmoWeights) -> tuple[LanguageModel, Vocabulary]:
+def _class_of(config: ElmoConfig) -> type[PretrainingModel]:
+    return MaskedLanguageModel if config.is_merged else LanguageModel
+
+
+def language_model(weights: ElmoWeights) -> tuple[PretrainingModel, Vocabulary]:
     """A language model for evaluation.
 
     Args:
         weights: with softmax and vocabulary.
 
     Returns:
-        The model and its vocabulary.
+        The model, a `LanguageModel` or `MaskedLanguageModel`, and its vocabulary.
 
     Raises:
         ValueError: if the weights have no softmax or no vocabulary.
@@ -153,12 +163,16 @@ def language_model(weights: ElmoWeights) -> tuple[LanguageModel, Vocabulary]:
             "pretraining run, a training checkpoint, or a model folder with softmax.hdf5."
         )
     vocabulary = Vocabulary(weights.vocabulary, weights.source)
-    model = LanguageModel(weights.config, len(vocabulary), batch_size=1, num_negatives=None)
+    model = _class_of(weights.config)(
+        weights.config, len(vocabulary), batch_size=1, num_negatives=None
+    )
     set_initial_weights(model, weights, vocabulary)
     return model, vocabulary
 
 
-def set_initial_weights(model: LanguageModel, weights: ElmoWeights, vocabulary: Vocabulary) -> None:
+def set_initial_weights(
+    model: PretrainingModel, weights: ElmoWeights, vocabulary: Vocabulary
+) -> None:
     """Gives a language model the weights of another one, with its softmax if it has one.
 
     Args:
@@ -213,6 +227,7 @@ def _distributed_windows(
             rows=(first, first + rows),
             lowercase_rate=config.lowercase_rate,
             max_characters=config.model.max_characters,
+            masking=config.masking,
         )
         return dataset.rebatch(config.batch_size // replicas) if replicas > 1 else dataset
 

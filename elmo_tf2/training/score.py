@@ -1,15 +1,23 @@
 """Probabilities of sentences."""
 
 import csv
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 import tensorflow as tf
 
-from elmo_tf2.characters import BEGIN_SENTENCE_WORD, END_SENTENCE_WORD, sentences_to_char_ids
+from elmo_tf2.characters import (
+    BEGIN_SENTENCE_WORD,
+    END_SENTENCE_WORD,
+    MASK_WORD,
+    sentences_to_char_ids,
+)
 from elmo_tf2.data import Vocabulary
 from elmo_tf2.files import StrPath, completed
-from elmo_tf2.models import LanguageModel
+from elmo_tf2.models import LanguageModel, MaskedLanguageModel, PretrainingModel
+
+# A sentence's words are masked in as many turns, so about as many at once as in training.
+MASKED_IN_TURNS = 7
 
 
 class SentenceScore(NamedTuple):
@@ -28,45 +36,75 @@ class SentenceScore(NamedTuple):
     unknown: int
 
 
+class MaskedScore(NamedTuple):
+    """The log-probability of a sentence's words, natural logarithm, by a masked language model.
+
+    Attributes:
+        masked: sum over its words, each given those that were not masked with it.
+        tokens: number of its words.
+        unknown: how many of them are outside the vocabulary: `<UNK>` was predicted for them.
+    """
+
+    masked: float
+    tokens: int
+    unknown: int
+
+
 def sentence_scores(
-    model: LanguageModel,
+    model: PretrainingModel,
     sentences: Iterable[str | bytes],
     vocabulary: Vocabulary,
     batch_size: int = 64,
-) -> Iterator[SentenceScore]:
+) -> Iterator[SentenceScore | MaskedScore]:
     """Log-probabilities of sentences, each read by itself from zero states.
 
+    For a masked language model every word is masked once: in seven turns, in each of them every
+    seventh word of the sentence.
+
     Args:
-        model: a language model.
+        model: a `LanguageModel` or `MaskedLanguageModel`.
         sentences: tokens apart by white space. One without tokens is the end after the beginning.
         vocabulary: the model's.
         batch_size: int > 0. Sentences at once; of no effect on the result.
 
     Yields:
-        A `SentenceScore` for every sentence, in their order.
+        A `SentenceScore` for every sentence, in their order; a `MaskedScore` by a masked language
+        model.
     """
+    if isinstance(model, MaskedLanguageModel):
+        yield from masked_scores(model, sentences, vocabulary, batch_size)
+        return
+    score = _score_function(_sums_of_directions, model, vocabulary)
+    for (forward, backward), tokens, unknown in _score_numbers(score, sentences, batch_size):
+        yield SentenceScore(forward, backward, tokens, unknown)
 
-    @tf.function(
-        input_signature=[tf.TensorSpec([None, None], tf.string), tf.TensorSpec([None], tf.int32)],
-        autograph=False,
-    )
-    def score(tokens: tf.Tensor, lengths: tf.Tensor) -> tuple[tf.Tensor, ...]:
-        mask = tf.sequence_mask(lengths, tf.shape(tokens)[1])
-        char_ids = sentences_to_char_ids(tokens, lengths, model.config.max_characters)
-        output = model.bilm.contextualize(model.bilm.char_cnn(char_ids), mask)
-        ids = vocabulary.ids(tokens)
-        sums = []
-        for vectors, targets in (
-            (output.forward[-1][:, :-1], ids[:, 1:]),
-            (output.backward[-1][:, 1:], ids[:, :-1]),
-        ):
-            features = vectors.shape[-1]
-            losses = model.softmax(tf.reshape(vectors, [-1, features]), tf.reshape(targets, [-1]))
-            losses = tf.where(mask[:, 1:], tf.reshape(losses, tf.shape(targets)), 0)
-            sums.append(-tf.reduce_sum(losses, axis=1))
-        is_unknown = mask & (ids == vocabulary.unknown_id)
-        return *sums, tf.math.count_nonzero(is_unknown, axis=1)
 
+def masked_scores(
+    model: MaskedLanguageModel,
+    sentences: Iterable[str | bytes],
+    vocabulary: Vocabulary,
+    batch_size: int,
+) -> Iterator[MaskedScore]:
+    """What `sentence_scores` gives for a masked language model.
+
+    Args:
+        model: the model.
+        sentences: tokens apart by white space.
+        vocabulary: the model's.
+        batch_size: int > 0. Sentences at once; of no effect on the result.
+
+    Yields:
+        A `MaskedScore` for every sentence, in their order.
+    """
+    score = _score_function(_sum_of_masked, model, vocabulary)
+    for (masked,), tokens, unknown in _score_numbers(score, sentences, batch_size):
+        yield MaskedScore(masked, tokens, unknown)
+
+
+def _score_numbers(
+    score: Callable[..., Sequence[tf.Tensor]], sentences: Iterable[str | bytes], batch_size: int
+) -> Iterator[tuple[list[float], int, int]]:
+    """Of every sentence its log-probabilities, its number of words, and of those unknown."""
     dataset = tf.data.Dataset.from_generator(
         lambda: iter(sentences), output_signature=tf.TensorSpec([], tf.string)
     )
@@ -76,13 +114,73 @@ def sentence_scores(
         begin, end = (tf.fill([rows, 1], word) for word in (BEGIN_SENTENCE_WORD, END_SENTENCE_WORD))
         tokens = tf.concat([begin, words, end], axis=1)
         lengths = tf.cast(tokens.row_lengths(), tf.int32)
-        results = score(tokens.to_tensor(), lengths)
-        for forward, backward, unknown, length in zip(*results, lengths - 2, strict=True):
-            yield SentenceScore(float(forward), float(backward), int(length), int(unknown))
+        *sums, unknown = score(tokens.to_tensor(), lengths)
+        for numbers in zip(*sums, unknown, lengths - 2, strict=True):
+            *of_words, unknown_words, length = numbers
+            yield [float(number) for number in of_words], int(length), int(unknown_words)
+
+
+def _score_function(
+    sums: Callable[..., list[tf.Tensor]], model: PretrainingModel, vocabulary: Vocabulary
+) -> Callable[[tf.Tensor, tf.Tensor], Sequence[tf.Tensor]]:
+    """Padded words between `<S>` and `</S>`, and lengths, to `sums` and numbers of unknown words.
+
+    Each of the results is a tensor, `(batch,)`.
+    """
+
+    @tf.function(
+        input_signature=[tf.TensorSpec([None, None], tf.string), tf.TensorSpec([None], tf.int32)],
+        autograph=False,
+    )
+    def score(tokens: tf.Tensor, lengths: tf.Tensor) -> tuple[tf.Tensor, ...]:
+        mask = tf.sequence_mask(lengths, tf.shape(tokens)[1])
+        ids = vocabulary.ids(tokens)
+        is_unknown = mask & (ids == vocabulary.unknown_id)
+        unknown = tf.math.count_nonzero(is_unknown, axis=1)
+        return *sums(model, tokens, ids, lengths, mask), unknown
+
+    return score
+
+
+def _sums_of_directions(
+    model: LanguageModel, tokens: tf.Tensor, ids: tf.Tensor, lengths: tf.Tensor, mask: tf.Tensor
+) -> list[tf.Tensor]:
+    char_ids = sentences_to_char_ids(tokens, lengths, model.config.max_characters)
+    output = model.bilm.contextualize(model.bilm.char_cnn(char_ids), mask)
+    sums = []
+    for vectors, targets in (
+        (output.forward[-1][:, :-1], ids[:, 1:]),
+        (output.backward[-1][:, 1:], ids[:, :-1]),
+    ):
+        features = vectors.shape[-1]
+        losses = model.softmax(tf.reshape(vectors, [-1, features]), tf.reshape(targets, [-1]))
+        losses = tf.where(mask[:, 1:], tf.reshape(losses, tf.shape(targets)), 0)
+        sums.append(-tf.reduce_sum(losses, axis=1))
+    return sums
+
+
+def _sum_of_masked(
+    model: MaskedLanguageModel,
+    tokens: tf.Tensor,
+    ids: tf.Tensor,
+    lengths: tf.Tensor,
+    mask: tf.Tensor,
+) -> list[tf.Tensor]:
+    place = tf.range(tf.shape(tokens)[1])
+    is_word = (place > 0) & (place < lengths[:, tf.newaxis] - 1)  # (batch, tokens)
+    total = tf.zeros(tf.shape(lengths), model.softmax.variable_dtype)
+    for turn in range(MASKED_IN_TURNS):
+        is_chosen = is_word & (place % MASKED_IN_TURNS == turn)
+        seen = tf.where(is_chosen, MASK_WORD, tokens)
+        char_ids = sentences_to_char_ids(seen, lengths, model.config.max_characters)
+        losses = model({"char_ids": char_ids, "targets": ids, "is_chosen": is_chosen, "mask": mask})
+        row = tf.where(is_chosen)[:, 0]
+        total -= tf.math.unsorted_segment_sum(losses, row, tf.size(lengths))
+    return [total]
 
 
 def write_scores(
-    model: LanguageModel,
+    model: PretrainingModel,
     text: StrPath,
     vocabulary: Vocabulary,
     path: StrPath,
@@ -93,7 +191,7 @@ def write_scores(
     """Writes a table with the `sentence_scores` of a text, tab-separated, a line a sentence.
 
     Args:
-        model: a language model.
+        model: a `LanguageModel` or `MaskedLanguageModel`.
         text: file with a sentence a line, tokens apart by white space.
         vocabulary: the model's.
         path: the file to make.
@@ -111,7 +209,8 @@ def write_scores(
         open(unfinished, "w", encoding="utf-8", newline="") as file,
     ):
         writer = csv.writer(file, delimiter="\t", lineterminator="\n")
-        writer.writerow(SentenceScore._fields)
+        is_masked = isinstance(model, MaskedLanguageModel)
+        writer.writerow((MaskedScore if is_masked else SentenceScore)._fields)
         scores = sentence_scores(model, (line.rstrip(b"\r\n") for line in lines), vocabulary)
         for number, score in enumerate(scores, start=1):
             writer.writerow(score)

@@ -28,10 +28,10 @@ class Mix(NamedTuple):
 
 
 class Softmax(NamedTuple):
-    """The output layer of a language model, shared by both directions.
+    """The output layer of a language model; the one of both directions.
 
     Attributes:
-        kernel: float32 array, `(vocabulary, projection_dim)`.
+        kernel: float32 array, `(vocabulary, config.softmax_dim)`.
         bias: float32 array, `(vocabulary,)`.
     """
 
@@ -136,7 +136,8 @@ def expected_shapes(config: ElmoConfig) -> dict[str, tuple[int, ...]]:
     for direction in range(2):
         for layer in range(config.num_layers):
             prefix = lstm_prefix(direction, layer)
-            shapes[f"{prefix}/W_0"] = (2 * projection_dim, 4 * units)
+            rows = config.lstm_input_dim(layer) + projection_dim
+            shapes[f"{prefix}/W_0"] = (rows, 4 * units)
             shapes[f"{prefix}/B"] = (4 * units,)
             if projection_dim < units:
                 shapes[f"{prefix}/W_P_0"] = (units, projection_dim)
@@ -180,6 +181,14 @@ def check_shapes(
             f"\n`char_embed` must have {NUM_CHARACTERS - 1} rows: the row of padding is added when "
             "the file is read. Remove the first row, if that is the padding."
         )
+    second = tuple(shapes.get(f"{lstm_prefix(0, 1)}/W_0", ()))
+    for merge, parts in (("add", 3), ("concat", 4)):
+        merged = (parts * config.projection_dim, 4 * config.units)
+        if second == merged and not config.is_merged:
+            message += (
+                '\nThese seem to be weights of a merged model: its options have "architecture": '
+                f'"merged" and "merge": "{merge}".'
+            )
     raise ValueError(message)
 
 
@@ -225,11 +234,11 @@ def check_softmax_shapes(
         size, rows = len(vocabulary), f"{len(vocabulary)} rows, one a word of the vocabulary"
     else:
         size, rows = max(found.get(SOFTMAX_BIAS) or (0,)), "a row for every word"
-    expected = {SOFTMAX_KERNEL: (size, config.projection_dim), SOFTMAX_BIAS: (size,)}
+    expected = {SOFTMAX_KERNEL: (size, config.softmax_dim), SOFTMAX_BIAS: (size,)}
     if size < 1 or found != expected:
         raise ValueError(
             f"{source}: a language model's output layer must have `{SOFTMAX_KERNEL}` of shape "
-            f"(words, {config.projection_dim}) and `{SOFTMAX_BIAS}` of shape (words,), with "
+            f"(words, {config.softmax_dim}) and `{SOFTMAX_BIAS}` of shape (words,), with "
             f"{rows}. Found: {found}."
         )
 

@@ -7,6 +7,10 @@
 - `softmax.hdf5`, optional: a language model's output layer. It is apart from the rest, for it may
   be the largest by far, and an embedding does not need it.
 
+bilm-tf and AllenNLP do not know a merged model, "architecture" in its `options.json`. It has the
+same names in `weights.hdf5`, but the kernels above the first layer have more rows, so that they
+fail and do not misread it.
+
 Reference:
  - `dump_weights` of [bilm-tf](https://github.com/allenai/bilm-tf)
 """

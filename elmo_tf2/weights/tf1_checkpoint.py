@@ -62,6 +62,7 @@ def read_tf1_checkpoint(
     prefix = find_checkpoint(path)
     options_file = options_file or prefix.with_name(OPTIONS_FILE)
     config = ElmoConfig.from_file(check_file(options_file, "options file"))
+    _check_separate(config, str(options_file))
     if vocab_file is None and prefix.with_name(VOCABULARY_FILE).exists():
         vocab_file = prefix.with_name(VOCABULARY_FILE)
     vocabulary = None if vocab_file is None else read_vocabulary(vocab_file)
@@ -181,8 +182,10 @@ def write_tf1_checkpoint(
             state of Adagrad before the first update.
 
     Raises:
-        ValueError: if there is such a checkpoint, or the files beside it are another model's.
+        ValueError: if there is such a checkpoint, or the files beside it are another model's, or
+            the weights are of a merged model.
     """
+    _check_separate(weights.config, weights.source)
     prefix = Path(prefix)
     if Path(f"{prefix}.index").exists():
         raise ValueError(f"There is a checkpoint {str(prefix)!r} already. Choose another name.")
@@ -207,6 +210,14 @@ def write_tf1_checkpoint(
         tensors=list(variables.values()),
     )
     tf.compat.v1.train.update_checkpoint_state(str(prefix.parent), prefix.name)
+
+
+def _check_separate(config: ElmoConfig, source: str) -> None:
+    if config.is_merged:
+        raise ValueError(
+            f"{source} is of architecture \"merged\", which bilm-tf's checkpoints can't hold: "
+            "bilm-tf would train and run it as another model. Take a model folder or a SavedModel."
+        )
 
 
 def _check_beside(weights: ElmoWeights, options_file: Path, vocabulary_file: Path) -> None:

@@ -40,12 +40,18 @@ def options(**changes):
     """`SMALL` with other values; a name's first part is the section it stands in."""
     changed = copy.deepcopy(SMALL)
     for name, value in changes.items():
-        if name == "sentence_boundaries":
+        if name in ("sentence_boundaries", "architecture", "merge"):
             changed[name] = value
         else:
             section = "char_cnn" if name in SMALL["char_cnn"] else "lstm"
             changed[section][name] = value
     return changed
+
+
+def merged(merge, **changes):
+    """Those of a model whose directions are merged."""
+    changes = {"use_skip_connections": False, **changes}
+    return options(architecture="merged", merge=merge, **changes)
 
 
 CONFIGS = {
@@ -68,6 +74,11 @@ CONFIGS = {
     "long words": options(max_characters_per_token=80),
     "no boundaries": options(sentence_boundaries=False),
     "no boundaries, three layers": options(sentence_boundaries=False, n_layers=3),
+    "merged, added": merged("add"),
+    "merged, concatenated": merged("concat"),
+    "merged, no boundaries": merged("add", sentence_boundaries=False),
+    "merged, three layers": merged("concat", n_layers=3),
+    "merged, no LSTM projection": merged("add", projection_dim=6),
 }
 
 SENTENCES = [
@@ -123,7 +134,10 @@ def test_vectors_and_states_equal_the_reference(options):
             np.testing.assert_allclose(c[row], expected_c, rtol=0, atol=1e-5)
 
 
-@pytest.mark.parametrize("name", ["small", "no LSTM projection", "no boundaries"])
+@pytest.mark.parametrize(
+    "name",
+    ["small", "no LSTM projection", "no boundaries", "merged, added", "merged, concatenated"],
+)
 def test_in_float64_only_rounding_is_left(name):
     options = CONFIGS[name]
     bilm, arrays = make_bilm(options, dtype="float64")
@@ -316,7 +330,11 @@ def test_carried_states_make_parts_one_sentence_backwards():
         np.testing.assert_allclose(joined, expected, **PROMISE)
 
 
-@pytest.mark.parametrize("options", [SMALL, NO_BOUNDARIES], ids=["boundaries", "no boundaries"])
+@pytest.mark.parametrize(
+    "options",
+    [SMALL, NO_BOUNDARIES, merged("add")],
+    ids=["boundaries", "no boundaries", "merged"],
+)
 def test_given_states_equal_the_reference(options, rng):
     bilm, arrays = make_bilm(options)
     state = [(rng.normal(size=(5, 4)), rng.normal(size=(5, 6))) for _ in range(4)]

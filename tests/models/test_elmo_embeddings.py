@@ -1,5 +1,6 @@
 """ElmoEmbeddings: what it takes, what it gives, and its life in Keras models."""
 
+import dataclasses
 import json
 import subprocess
 import sys
@@ -607,6 +608,23 @@ def test_from_folder_gives_sizes_weights_and_mix(folder, expected):
     elmo = ElmoEmbeddings.from_folder(folder)
     assert elmo.config == CONFIG
     np.testing.assert_allclose(elmo(TEXT), expected, **BOUND)
+
+
+@pytest.mark.parametrize("merge", ["add", "concat"])
+def test_a_merged_model_comes_from_a_folder_is_saved_and_loaded(merge, tmp_path):
+    config = dataclasses.replace(CONFIG, architecture="merged", merge=merge)
+    options = config.to_options()
+    arrays = reference.random_arrays(options)
+    weights = ElmoWeights(config, arrays, mix=Mix(tuple(W), GAMMA))
+    write_model_folder(weights, tmp_path / "model")
+    elmo = ElmoEmbeddings.from_folder(tmp_path / "model")
+    layers = [reference.bilm(words, options, arrays).layers() for words in WORDS]
+    expected = padded([reference.scalar_mix(each, W, GAMMA) for each in layers])
+    np.testing.assert_allclose(elmo(TEXT), expected, **BOUND)
+    model = model_of(elmo)
+    model.save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras")
+    np.testing.assert_array_equal(loaded(SENTENCES), model(SENTENCES))
 
 
 def test_from_folder_takes_the_path_as_a_string(folder, expected):

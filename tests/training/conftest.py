@@ -1,5 +1,6 @@
 """A small text, and a run's folder for it."""
 
+import dataclasses
 import json
 
 import pytest
@@ -19,6 +20,8 @@ MODEL = ElmoConfig(filters=((1, 4), (2, 8)), num_highway_layers=1, units=12, pro
 CONFIG = PretrainingConfig(
     model=MODEL, batch_size=4, unroll_steps=5, updates=12, num_negatives=6, seed=3
 )
+MERGED = dataclasses.replace(MODEL, architecture="merged")
+MERGED_CONFIG = dataclasses.replace(CONFIG, model=MERGED, masked_share=0.3, kept_rate=0.1)
 
 # The same for the command line.
 SETTINGS = [

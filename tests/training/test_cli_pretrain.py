@@ -1,5 +1,7 @@
 """The commands `pretrain` and `evaluate`: from a text to vectors."""
 
+import h5py
+import numpy as np
 import pytest
 
 from elmo_tf2.training import RunFolder
@@ -26,6 +28,35 @@ def test_a_text_becomes_a_model_that_is_evaluated_and_embeds(data, tmp_path):
 
     run("embed", folder, data / "heldout.txt", tmp_path / "vectors.hdf5")
     assert "pretraining run" in run("inspect", folder)
+
+
+def test_a_merged_run_is_evaluated_embeds_and_is_exported(data, tmp_path):
+    folder = tmp_path / "run"
+    said = run(
+        "pretrain", folder, "--data", data, *changes("updates=4", "model.architecture=merged")
+    )
+    assert "15% of the words: 10% of them replaced, 0% kept, the rest masked" in said
+
+    said = run("evaluate", folder, data / "heldout.txt", "--scores", tmp_path / "scores.tsv")
+    assert "masked perplexity" in said
+    assert "34, each masked once" in said
+    assert (tmp_path / "scores.tsv").read_text().startswith("masked\ttokens\tunknown\n")
+
+    run("convert", folder, tmp_path / "model")
+    said = run("inspect", tmp_path / "model")
+    assert "merged, with word vectors added to both directions" in said
+    assert "skip connections" not in said
+    again = run("evaluate", tmp_path / "model", data / "heldout.txt")
+    assert "34, each masked once" in again
+    for source in (folder, tmp_path / "model"):
+        run("embed", source, data / "heldout.txt", tmp_path / f"{source.name}.hdf5")
+    run("export", tmp_path / "model", tmp_path / "exported")
+    run("embed", tmp_path / "exported", data / "heldout.txt", tmp_path / "exported.hdf5")
+    first, second, third = (
+        h5py.File(tmp_path / f"{name}.hdf5")["0"][:] for name in ("run", "model", "exported")
+    )
+    np.testing.assert_array_equal(first, second)
+    np.testing.assert_allclose(first, third, rtol=0, atol=1e-5)
 
 
 def test_a_finished_run_stays_and_a_new_one_does_not_replace_it(data, tmp_path):

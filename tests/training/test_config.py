@@ -4,11 +4,12 @@ import json
 
 import pytest
 
+from elmo_tf2.data import Masking
 from elmo_tf2.training import PretrainingConfig
-from tests.training.conftest import CONFIG
+from tests.training.conftest import CONFIG, MERGED_CONFIG
 
 
-@pytest.mark.parametrize("config", [PretrainingConfig(), CONFIG])
+@pytest.mark.parametrize("config", [PretrainingConfig(), CONFIG, MERGED_CONFIG])
 def test_its_yaml_gives_it_again(tmp_path, config):
     path = tmp_path / "config.yaml"
     path.write_text(config.to_yaml(), encoding="utf-8")
@@ -28,6 +29,12 @@ def test_single_values_can_be_changed():
     assert config.batch_size == CONFIG.batch_size
 
 
+def test_words_are_masked_for_a_merged_model_alone():
+    assert CONFIG.masking is None
+    merged = CONFIG.changed(["model.architecture=merged", "random_rate=0.2"])
+    assert merged.masking == Masking(0.15, 0.2, 0.0)
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -39,6 +46,8 @@ def test_single_values_can_be_changed():
         ("batch_size=0", "`batch_size` must be a positive integer"),
         ("optimizer=sgd", "`optimizer` must be one of"),
         ("dropout=1", "`dropout` must be"),
+        ("masked_share=0", "`masked_share` must be more than 0"),
+        ("model.architecture=merge", "`architecture` must be one of"),
         ("model.units=1", "`projection_dim` must be at most `units`"),
     ],
 )

@@ -1,5 +1,6 @@
 """Several devices and workers: the same batch, the same losses."""
 
+import dataclasses
 import json
 import os
 import signal
@@ -13,7 +14,7 @@ import pytest
 from elmo_tf2.training import RunFolder
 from elmo_tf2.weights import read_weights
 from tests.conftest import REPOSITORY
-from tests.training.conftest import SETTINGS
+from tests.training.conftest import MERGED_CONFIG, SETTINGS
 
 pytestmark = pytest.mark.slow
 
@@ -92,6 +93,16 @@ def test_two_devices_have_the_losses_of_one(make_run, losses_of_one):
     folder = make_run("two")
     finish(start(folder, "mirrored"))
     np.testing.assert_allclose(losses(folder), losses_of_one, atol=2e-5)
+
+
+@pytest.mark.parametrize("strategy", ["mirrored", "workers"])
+def test_masked_words_have_the_losses_of_one_device_on_two(make_run, strategy):
+    # of few words in a window one device has now and then none: they count by their number
+    config = dataclasses.replace(MERGED_CONFIG, masked_share=0.15)
+    one, two = (make_run(name, config) for name in ("one", "two"))
+    finish(start(one, "one"))
+    finish(*(start_workers(two) if strategy == "workers" else [start(two, "mirrored")]))
+    np.testing.assert_allclose(losses(two), losses(one), atol=2e-5)
 
 
 def test_two_workers_have_the_losses_of_one(make_run, losses_of_one):

@@ -5,10 +5,11 @@ import pytest
 import tensorflow as tf
 
 from elmo_tf2.data import Vocabulary
-from elmo_tf2.models import LanguageModel
+from elmo_tf2.models import LanguageModel, MaskedLanguageModel
 from elmo_tf2.training import language_model, perplexity, sentence_scores, write_scores
 from elmo_tf2.weights import read_weights
-from tests.training.conftest import MODEL, TEXT, WORDS
+from tests import numpy_reference as reference
+from tests.training.conftest import MERGED, MODEL, TEXT, WORDS
 
 
 @pytest.fixture
@@ -81,6 +82,69 @@ def test_scores_are_written_as_a_table(model, vocabulary, tmp_path):
     lines = table.read_text(encoding="utf-8").splitlines()
     assert lines[0] == "forward\tbackward\ttokens\tunknown"
     assert [line.split("\t")[2] for line in lines[1:]] == ["10", "6", "9"]
+
+
+# --- masked words
+
+
+@pytest.fixture
+def masked_model():
+    model = MaskedLanguageModel(MERGED, len(WORDS), batch_size=1, num_negatives=None)
+    model.softmax.bias.assign(np.linspace(-1, 1, len(WORDS)))
+    return model
+
+
+def test_every_word_is_masked_once_with_every_seventh(masked_model, vocabulary):
+    sentence = TEXT[0].split()
+    (score,) = sentence_scores(masked_model, TEXT[:1], vocabulary)
+    words, expected = ["<S>", *sentence, "</S>"], 0.0
+    for turn in range(7):
+        is_chosen = [0 < place < len(words) - 1 and place % 7 == turn for place in range(12)]
+        seen = [b"\xff" if chosen else word for word, chosen in zip(words, is_chosen, strict=True)]
+        window = {
+            "char_ids": reference.batch_char_ids([seen]),
+            "targets": vocabulary.ids(tf.constant([words])),
+            "is_chosen": tf.constant([is_chosen]),
+        }
+        expected -= np.sum(masked_model(window))
+    assert (score.tokens, score.unknown) == (10, 0)
+    np.testing.assert_allclose(score.masked, expected, rtol=1e-5)
+
+
+def test_masked_perplexity_is_that_of_the_scores_in_any_batch(masked_model, vocabulary):
+    scores = list(sentence_scores(masked_model, ["", *TEXT[:5]], vocabulary, batch_size=4))
+    assert scores[0] == (0.0, 0, 0)
+    for sentence, score in zip(TEXT, scores[1:], strict=False):
+        (alone,) = sentence_scores(masked_model, [sentence], vocabulary)
+        np.testing.assert_allclose(alone, score, rtol=1e-5)
+    done = []
+    found = perplexity(masked_model, TEXT[:5], vocabulary, batch_size=2, report=done.append)
+    assert (found.targets, found.unknown) == (sum(done), 1) == (34, 1)
+    total = sum(score.masked for score in scores)
+    np.testing.assert_allclose(found.mean, np.exp(-total / 34), rtol=1e-5)
+
+
+def test_a_masked_model_that_knows_nothing_has_the_vocabularys_size_as_perplexity(
+    masked_model, vocabulary
+):
+    masked_model.softmax.kernel.assign(tf.zeros_like(masked_model.softmax.kernel))
+    masked_model.softmax.bias.assign(tf.zeros_like(masked_model.softmax.bias))
+    found = perplexity(masked_model, TEXT, vocabulary)
+    np.testing.assert_allclose(found.mean, len(WORDS), rtol=1e-5)
+
+
+def test_masked_scores_are_written_as_a_table(masked_model, vocabulary, tmp_path):
+    text, table = tmp_path / "text.txt", tmp_path / "scores.tsv"
+    text.write_text("\n".join(TEXT[:3]), encoding="utf-8")
+    write_scores(masked_model, text, vocabulary, table)
+    lines = table.read_text(encoding="utf-8").splitlines()
+    assert lines[0] == "masked\ttokens\tunknown"
+    assert [line.split("\t")[1] for line in lines[1:]] == ["10", "6", "9"]
+
+
+def test_a_masked_model_needs_words_too(masked_model, vocabulary):
+    with pytest.raises(ValueError, match="no words"):
+        perplexity(masked_model, ["", " "], vocabulary)
 
 
 def test_weights_that_are_no_language_model_are_told(golden):

@@ -7,10 +7,12 @@ import keras
 import numpy as np
 import pytest
 
-from elmo_tf2.training import pretrain
+from elmo_tf2.data import Vocabulary
+from elmo_tf2.models import MaskedLanguageModel
+from elmo_tf2.training import perplexity, pretrain
 from elmo_tf2.training.checkpoints import Checkpoints
 from elmo_tf2.weights import detect, read_weights
-from tests.training.conftest import CONFIG, WORDS
+from tests.training.conftest import CONFIG, MERGED, MERGED_CONFIG, WORDS
 
 pytestmark = pytest.mark.slow
 
@@ -59,6 +61,7 @@ def test_a_resumed_run_equals_an_uninterrupted_one(make_run):
     [
         {"optimizer": "adam", "warmup_updates": 4, "decay": "cosine"},
         {"accumulate": 2, "lowercase_rate": 0.5, "precision": "mixed_bfloat16"},
+        {"model": MERGED, "masked_share": 0.3, "optimizer": "adam"},
     ],
 )
 def test_every_setting_resumes_exactly(make_run, changes):
@@ -91,8 +94,21 @@ def test_a_finished_run_stays_as_it_is(make_run):
     assert_same_weights(run(folder), expected)
 
 
-def test_a_run_is_a_model(make_run):
-    config = dataclasses.replace(CONFIG, updates=1)
+def test_a_merged_run_masks_words_and_tells_its_held_out_perplexity(make_run):
+    folder = make_run(config=MERGED_CONFIG)
+    model = run(folder, report_every=6, evaluate_every=6)
+    assert isinstance(model, MaskedLanguageModel)
+    told = [float(row["heldout_perplexity"]) for row in folder.read_history()]
+    with open(folder.read_text()[1], encoding="utf-8") as file:
+        found = perplexity(model, file, Vocabulary(WORDS))
+    np.testing.assert_allclose(told[-1], found.mean, rtol=1e-5)
+    assert found.targets == 34
+    assert "architecture: merged" in folder.config_file.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("config", [CONFIG, MERGED_CONFIG], ids=["separate", "merged"])
+def test_a_run_is_a_model(make_run, config):
+    config = dataclasses.replace(config, updates=1)
     folder = make_run(config=config)
     model = run(folder)
     assert detect(folder.path) == "pretraining run"

@@ -19,7 +19,7 @@ def random_weights(config: ElmoConfig, rng: np.random.Generator, **kwargs) -> El
 
 def random_language_model(config: ElmoConfig, rng: np.random.Generator) -> ElmoWeights:
     """With everything that weights may have."""
-    kernel = rng.normal(size=(len(VOCABULARY), config.projection_dim))
+    kernel = rng.normal(size=(len(VOCABULARY), config.softmax_dim))
     softmax = Softmax(kernel.astype(np.float32), rng.normal(size=len(VOCABULARY)))
     mix = Mix((0.5, -1.25, 2.0)[: config.num_layers + 1], 0.75)
     return random_weights(config, rng, mix=mix, softmax=softmax, vocabulary=VOCABULARY)

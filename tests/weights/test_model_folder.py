@@ -52,9 +52,13 @@ CONFIGS = [
         sentence_boundaries=False,
     ),
 ]
+MERGED = [
+    ElmoConfig(filters=((1, 4),), units=7, projection_dim=3, architecture="merged", merge=merge)
+    for merge in ("add", "concat")
+]
 
 
-@pytest.mark.parametrize("config", CONFIGS)
+@pytest.mark.parametrize("config", [*CONFIGS, *MERGED])
 def test_an_encoder_comes_back_as_it_was(tmp_path, rng, config):
     weights = random_weights(config, rng)
     write_model_folder(weights, tmp_path / "model")
@@ -62,7 +66,7 @@ def test_an_encoder_comes_back_as_it_was(tmp_path, rng, config):
     assert_same_weights(read_model_folder(tmp_path / "model"), weights)
 
 
-@pytest.mark.parametrize("config", CONFIGS[:2])
+@pytest.mark.parametrize("config", [*CONFIGS[:2], *MERGED])
 def test_a_language_model_comes_back_as_it_was(tmp_path, rng, config):
     weights = random_language_model(config, rng)
     write_model_folder(weights, tmp_path / "model")
@@ -87,6 +91,24 @@ def test_the_files_are_those_that_bilm_tf_and_allennlp_read(model_folder, config
     assert found.pop("aggregation/scaling") == ()
     assert found == expected_shapes(config)
     assert found["char_embed"] == (261, 3)
+
+
+@pytest.mark.parametrize("config", MERGED)
+def test_a_merged_model_is_not_taken_for_another(tmp_path, rng, config):
+    write_model_folder(random_weights(config, rng), tmp_path / "model")
+    path = tmp_path / "model" / "options.json"
+    options = json.loads(path.read_text())
+    del options["architecture"]  # which other programs do not look for
+    path.write_text(json.dumps(options))
+    if config.merge == "concat":
+        with pytest.raises(ValueError, match='`merge` is of architecture="merged" alone'):
+            read_model_folder(tmp_path / "model")
+    path.write_text(json.dumps({key: options[key] for key in ("char_cnn", "lstm")}))
+    rows = {"add": 9, "concat": 12}[config.merge]
+    with pytest.raises(ValueError, match="does not fit") as error:
+        read_model_folder(tmp_path / "model")
+    assert f"Cell1/LSTMCell/W_0`: expected shape (6, 28), found ({rows}, 28)" in str(error.value)
+    assert f'"architecture": "merged" and "merge": "{config.merge}"' in str(error.value)
 
 
 def test_the_source_is_the_weight_file(model_folder):

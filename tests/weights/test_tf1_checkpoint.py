@@ -67,6 +67,18 @@ def test_an_encoder_alone_comes_back_as_it_was(tmp_path, rng, config):
     assert_same_weights(read_tf1_checkpoint(tmp_path), weights)
 
 
+def test_a_merged_model_is_refused(tmp_path, rng, config, checkpoint):
+    merged = dataclasses.replace(config, architecture="merged")
+    weights = random_weights(merged, rng, source="here")
+    with pytest.raises(ValueError, match='^here is of architecture "merged".* a model folder'):
+        write_tf1_checkpoint(weights, tmp_path / "merged" / "model.ckpt-0")
+    assert not (tmp_path / "merged").exists()
+    options = checkpoint.with_name("options.json")
+    options.write_text(json.dumps(merged.to_options()))
+    with pytest.raises(ValueError, match='options.json is of architecture "merged"'):
+        read_tf1_checkpoint(checkpoint)
+
+
 def test_the_softmax_is_not_read_unless_wanted(checkpoint, saved):
     change(checkpoint, {"lm/softmax/W": np.full((7, 6), np.nan, "f")})
     weights = read_tf1_checkpoint(checkpoint, read_softmax=False)
