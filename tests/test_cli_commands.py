@@ -144,6 +144,12 @@ def test_convert_overwrites_on_demand(model, tmp_path):
         run("convert", model, tmp_path / "out", *arguments, exit_code=exit_code)
 
 
+def test_convert_rounds_to_float16_on_demand(model, tmp_path):
+    said = run("convert", model, tmp_path / "out", "--dtype", "float16")
+    assert "Rounded to float16: 0.0 MB. The vectors of a few sentences change by " in said
+    assert read_weights(tmp_path / "out").config == CONFIG
+
+
 def test_convert_proves_a_tf1_hub_module(golden, tmp_path):
     said = run("convert", golden / "tf1_hub", tmp_path / "out")
     assert "differ by" in said and "e-0" in said

@@ -357,5 +357,5 @@ def test_a_models_own_tokenizer_goes_into_the_export(tmp_path):
     words = [["It", "'s", "a", "cat", "!"], []]
     np.testing.assert_allclose(outputs["elmo"], elmo(words), atol=1e-6)
     np.testing.assert_allclose(elmo(["It's a cat!", ""]), elmo(words), atol=1e-6)
-    card = (tmp_path / "elmo" / "README.md").read_text(encoding="utf-8")
+    card = (tmp_path / "elmo" / "model_card.md").read_text(encoding="utf-8")
     assert "split into words, punctuation apart" in card

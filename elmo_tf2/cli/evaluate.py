@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from elmo_tf2.cli.arguments import Options, Overwrite, Vocab
+from elmo_tf2.cli.arguments import Options, Overwrite, Vocab, model_argument
 from elmo_tf2.cli.messages import progress_bar, quiet_imports, say, say_table
 
 HELP = """\
@@ -24,9 +24,7 @@ Examples:
 
 
 def evaluate(
-    model: Annotated[
-        Path, typer.Argument(metavar="MODEL", help="A language model.", show_default=False)
-    ],
+    model: Annotated[Path, model_argument("MODEL", "A language model.")],
     text: Annotated[Path, typer.Argument(metavar="TEXT", help="One tokenised sentence a line.")],
     scores: Annotated[
         Path | None,

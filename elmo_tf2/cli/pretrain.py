@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from elmo_tf2.cli.messages import quiet_imports, say, say_table
+from elmo_tf2.presets import find_model
 
 if TYPE_CHECKING:
     from elmo_tf2.training import PretrainingConfig, RunFolder
@@ -68,9 +69,11 @@ def pretrain(
         Path | None,
         typer.Option(
             metavar="MODEL",
-            help="Begin with these weights: all that `convert` takes. Sizes are theirs, and "
-            "words too if they have a softmax.",
+            help="Begin with these weights: all that `convert` takes, or the name of a model that "
+            "comes with the package, elmo_mini_en. Sizes are theirs, and words too if they have a "
+            "softmax.",
             show_default=False,
+            callback=lambda model: None if model is None else find_model(model),
         ),
     ] = None,
     resume: Annotated[
