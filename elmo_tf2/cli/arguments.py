@@ -6,8 +6,6 @@ from typing import Annotated, Any
 
 import typer
 
-from elmo_tf2.presets import find_model
-
 
 class Tokenizer(str, Enum):
     """How text becomes words."""
@@ -17,7 +15,7 @@ class Tokenizer(str, Enum):
 
 
 def model_argument(metavar: str, what: str) -> Any:
-    """A model that is named by its path or as a preset.
+    """A model that is named by its path or as a preset: for `elmo_tf2.presets.find_model`.
 
     Args:
         metavar: what help calls it.
@@ -31,7 +29,6 @@ def model_argument(metavar: str, what: str) -> Any:
         help=f"{what} Or the name of a model that comes with the package, elmo_mini_en; what lies "
         "under that name in the current folder goes before it.",
         show_default=False,
-        callback=find_model,
     )
 
 

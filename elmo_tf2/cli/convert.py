@@ -8,6 +8,7 @@ import typer
 
 from elmo_tf2.cli.arguments import Options, Overwrite, Prove, Vocab, model_argument
 from elmo_tf2.cli.messages import quiet_imports, say, say_table
+from elmo_tf2.presets import find_model
 
 HELP = """\
 Turn published ELMo weights in any form into a model folder.
@@ -56,6 +57,7 @@ def convert(
     overwrite: Overwrite = False,
 ) -> None:
     """Turns weights into a model folder."""
+    source = find_model(source)
     with quiet_imports():
         from elmo_tf2 import convert as library
         from elmo_tf2.cli.describe import config_rows

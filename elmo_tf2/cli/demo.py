@@ -23,7 +23,7 @@ All words are written in small letters, lest the capital of a company's name giv
 
 \b
 Examples:
-  elmo-tf2 demo
+  elmo-tf2 demo elmo_demo
   elmo-tf2 demo my_demo --model google_elmo_3 --word bank
 """  # noqa: E501
 
@@ -39,7 +39,6 @@ def demo(
         typer.Option(
             metavar="MODEL",
             help="The name of a model that comes with the package, or whatever `convert` takes.",
-            callback=find_model,
         ),
     ] = Path(DEFAULT_PRESET),
     word: Annotated[
@@ -53,6 +52,7 @@ def demo(
     overwrite: Overwrite = False,
 ) -> None:
     """Shows what ELMo does."""
+    model = find_model(model)
     check_free(out, overwrite)
     with quiet_imports():
         from elmo_tf2.demo import demonstrate, read_senses

@@ -7,6 +7,7 @@ import typer
 
 from elmo_tf2.cli.arguments import Tokenizer, model_argument
 from elmo_tf2.cli.messages import complain, progress_bar, quiet_imports, say
+from elmo_tf2.presets import find_model
 
 HELP = """\
 Compute the vectors of a text.
@@ -70,6 +71,7 @@ def embed(
     ] = False,
 ) -> None:
     """Computes the vectors of a text."""
+    model = find_model(model)
     with quiet_imports():
         from elmo_tf2.convert import load_weights
         from elmo_tf2.features import embed_file

@@ -7,6 +7,7 @@ import typer
 
 from elmo_tf2.cli.arguments import Options, Overwrite, Vocab, model_argument
 from elmo_tf2.cli.messages import progress_bar, quiet_imports, say, say_table
+from elmo_tf2.presets import find_model
 
 HELP = """\
 Tell how well a language model predicts a text.
@@ -43,6 +44,7 @@ def evaluate(
     overwrite: Overwrite = False,
 ) -> None:
     """Measures perplexity."""
+    model = find_model(model)
     with quiet_imports():
         from elmo_tf2.files import check_file, check_free
         from elmo_tf2.training import language_model, perplexity, write_scores

@@ -9,6 +9,7 @@ import typer
 from elmo_tf2.cli.arguments import Options, Overwrite, Prove, Tokenizer, Vocab, model_argument
 from elmo_tf2.cli.messages import quiet_imports, say
 from elmo_tf2.files import check_free
+from elmo_tf2.presets import find_model
 
 HELP = """\
 Make a TensorFlow 2 SavedModel that hub.load takes.
@@ -75,6 +76,7 @@ def export(
     overwrite: Overwrite = False,
 ) -> None:
     """Makes a SavedModel."""
+    model = find_model(model)
     check_free(out, overwrite)
     with quiet_imports():
         from elmo_tf2.convert import load_weights

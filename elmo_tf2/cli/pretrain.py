@@ -73,7 +73,6 @@ def pretrain(
             "comes with the package, elmo_mini_en. Sizes are theirs, and words too if they have a "
             "softmax.",
             show_default=False,
-            callback=lambda model: None if model is None else find_model(model),
         ),
     ] = None,
     resume: Annotated[
@@ -88,6 +87,7 @@ def pretrain(
     ] = 2000,
 ) -> None:
     """Trains a language model."""
+    initial = None if initial is None else find_model(initial)
     with quiet_imports():
         from elmo_tf2.training import RunFolder
         from elmo_tf2.training import pretrain as library
