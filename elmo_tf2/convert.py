@@ -20,6 +20,7 @@ from elmo_tf2.weights import (
     Kind,
     detect,
     expected_shapes,
+    read_model_folder,
     read_weights,
     write_model_folder,
 )
@@ -49,6 +50,8 @@ class Conversion:
         folder: the model folder that was written.
         max_difference: the largest difference between vectors computed from the weights and those
             of the module itself, for a TF1 Hub module that was proven.
+        rounding: the largest difference that rounding to float16 makes to the vectors of a few
+            sentences, if it was wanted.
     """
 
     kind: Kind
@@ -56,6 +59,7 @@ class Conversion:
     parameters: int
     folder: Path
     max_difference: float | None
+    rounding: float | None = None
 
 
 def convert(
@@ -65,6 +69,7 @@ def convert(
     vocab: StrPath | None = None,
     prove: bool = True,
     overwrite: bool = False,
+    dtype: str = "float32",
 ) -> Conversion:
     """Turns published weights in any form into a model folder.
 
@@ -75,6 +80,7 @@ def convert(
         vocab: text file with the words, if it is not beside the weights.
         prove: whether a TF1 Hub module is run to compare its vectors.
         overwrite: whether an existing folder may be replaced.
+        dtype: "float32"; or "float16" for half the size, see `write_model_folder`.
 
     Returns:
         A `Conversion`.
@@ -83,17 +89,20 @@ def convert(
         FileExistsError: if there is something at `folder` and `overwrite` is False, or what is
             there is more than a model folder.
         FileNotFoundError: if a file is missing.
-        ValueError: if the weights are broken, or do not give a TF1 Hub module's own vectors.
+        ValueError: if the weights are broken, or do not give a TF1 Hub module's own vectors, or
+            are past what float16 holds.
     """
     check_free(folder, overwrite, MODEL_FOLDER_PARTS)
     kind, weights, max_difference = _read_and_prove(source, options, vocab, True, prove)
-    write_model_folder(weights, folder, overwrite=overwrite)
+    write_model_folder(weights, folder, overwrite=overwrite, dtype=dtype)
+    rounding = None if dtype == "float32" else _difference_of_layers(weights, folder)
     return Conversion(
         kind=kind,
         config=weights.config,
         parameters=num_parameters(weights.config),
         folder=Path(folder),
         max_difference=max_difference,
+        rounding=rounding,
     )
 
 
@@ -192,6 +201,18 @@ def _read_and_prove(
     if prove and kind == "tf1 hub module":
         return kind, *prove_tf1_hub(weights, source)
     return kind, weights, None
+
+
+def _difference_of_layers(weights: ElmoWeights, folder: StrPath) -> float:
+    """The largest difference between vectors of these weights and those of a model folder."""
+
+    def layers(of: ElmoWeights) -> list[tf.Tensor]:
+        elmo = ElmoEmbeddings.from_weights(of, output="layers", tokenizer="spaces")
+        return elmo(list(PROOF_SENTENCES))
+
+    written = layers(read_model_folder(folder, read_softmax=False))
+    pairs = zip(layers(weights), written, strict=True)
+    return max(float(tf.reduce_max(tf.abs(one - other))) for one, other in pairs)
 
 
 def _possible_configs(config: ElmoConfig) -> list[ElmoConfig]:

@@ -46,7 +46,8 @@ Vectors are zero past a sentence's words. {independence}
 The object is callable: `elmo(inputs, training=False, signature="default", as_dict=False)`, where
 `inputs` is string [batch], or for `signature="tokens"` a dictionary of `tokens` and
 `sequence_len`. Without `as_dict` it returns `default`, or `elmo` with `signature="elmo"`. Its
-`embed_tokens` takes the dictionary alone. For many calls take `elmo.default(strings)`,
+`embed_tokens` takes the dictionary alone, and `tokenize(strings)` gives it: the words that the
+vectors of these strings belong to. For many calls take `elmo.default(strings)`,
 `elmo.elmo(strings)` or `elmo.embed_tokens(…)`: they have one graph for all shapes, whereas
 TensorFlow makes a new one for every new list or shape that the object itself is called with.
 

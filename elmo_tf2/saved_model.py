@@ -108,6 +108,17 @@ class ExportedElmo(tf.train.Checkpoint):
         """Words to all outputs."""
         return self._of_tokens(tokens, sequence_len)
 
+    @tf.function(input_signature=[_STRINGS], autograph=False)
+    def tokenize(self, strings: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Sentences to the words whose vectors the others give: `tokens` and `sequence_len`."""
+        tokens, lengths = tokenize(strings, self._tokenizer)
+        return {"tokens": tokens, "sequence_len": lengths}
+
+    @tf.function(input_signature=[], autograph=False)
+    def tokenizer(self) -> tf.Tensor:
+        """The name of what makes words of sentences."""
+        return tf.constant(self._tokenizer)
+
     @tf.function(input_signature=[_BY_DICTIONARY], autograph=False)
     def embed_tokens(self, inputs: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         """As `tokens`, from one dictionary, for callers that pass one argument (TFSMLayer)."""

@@ -80,6 +80,7 @@ def test_inspect_tells_a_saved_model_without_its_weights(saved_model, tmp_path):
     assert "takes sequence_len: int32 [?], tokens: string [?, ?]" in told
     assert "gives word_emb: float32 [?, ?, 8]" in told
     assert "weights 0.2, -0.1, 0.4" in told
+    assert "\n  tokenizer   spaces\n" in told
 
 
 def test_inspect_tells_word_vectors_of_a_vocabulary(tmp_path):
@@ -144,6 +145,12 @@ def test_convert_overwrites_on_demand(model, tmp_path):
         run("convert", model, tmp_path / "out", *arguments, exit_code=exit_code)
 
 
+def test_convert_rounds_to_float16_on_demand(model, tmp_path):
+    said = run("convert", model, tmp_path / "out", "--dtype", "float16")
+    assert "Rounded to float16: 0.1 MB. The vectors of a few sentences change by " in said
+    assert read_weights(tmp_path / "out").config == CONFIG
+
+
 def test_convert_proves_a_tf1_hub_module(golden, tmp_path):
     said = run("convert", golden / "tf1_hub", tmp_path / "out")
     assert "differ by" in said and "e-0" in said
@@ -171,6 +178,18 @@ def test_export_tells_how_to_use_what_it_made(model, tmp_path):
     assert result.stdout.strip() == "(2, 6, 16)", result.stderr
 
 
+def test_export_takes_a_tokenizer_and_says_so(model, tmp_path):
+    run("export", model, tmp_path / "out", "--tokenizer", "words")
+    card = (tmp_path / "out" / "model_card.md").read_text(encoding="utf-8")
+    assert "string [batch], split into words, punctuation apart |" in card
+    assert "\n  tokenizer   words\n" in run("inspect", tmp_path / "out")
+    (tmp_path / "text.txt").write_text("It's a cat.\n")
+    run("embed", tmp_path / "out", tmp_path / "text.txt", tmp_path / "out.hdf5")
+    (vectors,) = read_features(tmp_path / "out.hdf5")
+    expected = expected_vectors(["It", "'s", "a", "cat", "."])
+    np.testing.assert_allclose(vectors, expected, atol=1e-5)
+
+
 @pytest.mark.slow
 def test_the_example_of_the_readme_runs(tmp_path):
     run("export", REPOSITORY / "examples" / "bilm_test_model", tmp_path / "out")
@@ -194,6 +213,18 @@ def test_embed_writes_the_vectors_of_every_line(model, saved_model, tmp_path):
         for line, vectors in zip(text.read_text().split("\n"), features, strict=True):
             expected = expected_vectors(line.split()) if line else np.zeros((3, 0, 16))
             np.testing.assert_allclose(vectors, expected, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("tokenizer", "words"),
+    [("words", ["It", "'s", "a", "cat", "."]), ("spaces", ["It's", "a", "cat."])],
+)
+def test_embed_takes_a_tokenizer(model, tmp_path, tokenizer, words):
+    (tmp_path / "text.txt").write_text("It's a cat.\n")
+    out = tmp_path / "out.hdf5"
+    run("embed", model, tmp_path / "text.txt", out, "--tokenizer", tokenizer)
+    (vectors,) = read_features(out)
+    np.testing.assert_allclose(vectors, expected_vectors(words), atol=1e-5)
 
 
 def test_embed_gives_a_tf1_hub_modules_own_vectors(golden, tmp_path):

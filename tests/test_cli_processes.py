@@ -35,7 +35,10 @@ def run_process(*arguments, **variables):
 def test_exit_codes_and_errors_reach_the_shell():
     result = run_process("inspect", "nothing")
     assert result.returncode == 1
-    assert result.stderr == "Error: There is no file, folder or checkpoint 'nothing'.\n"
+    assert result.stderr == (
+        "Error: There is no file, folder or checkpoint 'nothing', and no preset of that name. "
+        "Presets: elmo_mini_en.\n"
+    )
     assert result.stdout == ""
     assert run_process("inspect").returncode == 2
 

@@ -443,3 +443,40 @@ def test_the_converted_golden_module_gives_what_it_gave_in_tensorflow_1(golden, 
     output = ElmoEmbeddings.from_folder(tmp_path / "model")(text).numpy()
     is_real = np.arange(wanted.shape[1]) < lengths[:, np.newaxis]
     np.testing.assert_allclose(output[is_real], wanted[is_real], rtol=0, atol=1e-5)
+
+
+# --- float16 -------------------------------------------------------------------------------------
+
+
+def test_in_float16_a_folder_is_rounded_and_the_change_of_its_vectors_told(rng, tmp_path):
+    weights = helpers.random_language_model(CONFIG, rng)
+    write_model_folder(weights, tmp_path / "source")
+    report = convert(tmp_path / "source", tmp_path / "out", dtype="float16")
+    found = read_model_folder(tmp_path / "out")
+    for name, array in weights.arrays.items():
+        wanted = array if array.ndim == 1 else array.astype(np.float16)
+        np.testing.assert_array_equal(found.arrays[name], wanted)
+        assert found.arrays[name].dtype == np.float32
+    np.testing.assert_array_equal(found.softmax.kernel, weights.softmax.kernel.astype(np.float16))
+    assert found.mix == weights.mix and found.vocabulary == weights.vocabulary
+    # Rounding is to one part in 2048; these weights are large, so the gates multiply it.
+    assert 1e-5 < report.rounding < 0.1
+
+
+def test_in_float32_nothing_is_rounded(folder, tmp_path):
+    assert convert(folder, tmp_path / "out").rounding is None
+
+
+def test_weights_that_float16_does_not_hold_leave_nothing_behind(rng, tmp_path):
+    weights = helpers.random_weights(CONFIG, rng)
+    weights.arrays["CNN_proj/W_proj"][0, 0] = 70000.0
+    write_model_folder(weights, tmp_path / "source")
+    with pytest.raises(ValueError, match="`CNN_proj/W_proj` can't be written in float16.* 70000"):
+        convert(tmp_path / "source", tmp_path / "out", dtype="float16")
+    assert {path.name for path in tmp_path.iterdir()} == {"source"}
+
+
+def test_a_type_that_is_none_of_both_is_an_error_before_the_work(folder, tmp_path):
+    with pytest.raises(ValueError, match="`dtype` must be one of"):
+        convert(folder, tmp_path / "out", dtype="int8")
+    assert not (tmp_path / "out").exists()

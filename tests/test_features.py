@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from elmo_tf2.features import embed_file, text
 from elmo_tf2.models import BiLM, ElmoEmbeddings
+from elmo_tf2.saved_model import ExportedElmo, export_saved_model
 from tests.cli_fixtures import (
     CONFIG,
     assert_same_features,
@@ -155,6 +156,63 @@ def test_windows_are_bounded_in_words_and_in_sentences(monkeypatch):
     windows = text.windows(sentences(4, 4, 4, 1, 0, 0, 30, 2))
     lengths = [[len(sentence.words) for sentence in window] for window in windows]
     assert lengths == [[4, 4, 4], [1, 0, 0], [30], [2]]
+
+
+# Tokenizers.
+
+RAW = "It's a cat, isn't it?\n\t\n\u00a0caf\u00e9s\u2014\u732b\x0b\ttabs\x0c!\n"
+RAW_WORDS = [
+    ["It", "'s", "a", "cat", ",", "is", "n't", "it", "?"],
+    [],
+    ["caf\u00e9s", "\u2014", "\u732b", "tabs", "!"],
+]
+
+
+def assert_vectors_of(features, sentences):
+    assert [vectors.shape[1] for vectors in features] == list(map(len, sentences))
+    for words, vectors in zip(sentences, features, strict=True):
+        if words:
+            np.testing.assert_allclose(vectors, expected_vectors(words), atol=TOLERANCE)
+
+
+@pytest.fixture(scope="module")
+def of_words(model):
+    """The same model, as if it had been trained on words."""
+    return ElmoEmbeddings.from_folder(model, tokenizer="words")
+
+
+def test_a_line_gives_the_words_of_the_models_own_tokenizer(embed, of_words, tmp_path):
+    exported = export_saved_model(of_words, tmp_path / "exported")
+    for model in (of_words, of_words.encoder, exported):
+        assert_vectors_of(embed(RAW.encode(), model=model), RAW_WORDS)
+
+
+def test_the_tokenizer_may_be_another_than_the_models_own(embed, of_words):
+    assert_vectors_of(embed(RAW.encode(), tokenizer="words"), RAW_WORDS)
+    tokenised = b"It's  <unk>\t@-@ ,\n"
+    features = embed(tokenised, model=of_words, tokenizer="spaces")
+    assert_vectors_of(features, [["It's", "<unk>", "@-@", ","]])
+
+
+def test_a_saved_model_that_does_not_name_its_tokenizer_splits_at_spaces(
+    embed, model, monkeypatch, tmp_path
+):
+    monkeypatch.delattr(ExportedElmo, "tokenizer")
+    exported = export(model, tmp_path / "exported")
+    assert_vectors_of(embed(b"It's .\n", model=exported), [["It's", "."]])
+
+
+def test_lines_are_split_in_blocks(embed, monkeypatch):
+    whole = embed(RAW.encode() * 5, tokenizer="words")
+    monkeypatch.setattr(text, "_BLOCK_LINES", 4)
+    assert_same_features(embed(RAW.encode() * 5, tokenizer="words"), whole)
+    monkeypatch.setattr(text, "_BLOCK_BYTES", 10)
+    assert_same_features(embed(RAW.encode() * 5, tokenizer="words"), whole)
+
+
+def test_an_unknown_tokenizer_is_an_error(embed):
+    with pytest.raises(ValueError, match=r"`tokenizer` must be one of .*tokenizer='treebank'"):
+        embed(b"a\n", tokenizer="treebank")
 
 
 # Models.

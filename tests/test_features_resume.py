@@ -157,6 +157,14 @@ def test_a_run_of_something_else_does_not_go_on(
     assert run.finished_tokens() == finished
 
 
+def test_a_run_with_another_tokenizer_does_not_go_on(run, expected):
+    run.interrupt()
+    with pytest.raises(ValueError, match="unfinished run, and the tokenizer differs"):
+        run(tokenizer="words")
+    run(tokenizer="spaces")
+    assert_same_features(read_features(run.output), expected)
+
+
 def test_overwriting_gives_up_a_run_of_something_else(run, expected):
     content = run.text.read_text()
     run.text.write_text("something else\n" * 200)

@@ -8,11 +8,12 @@ import pytest
 PACKAGE = Path(__file__).resolve().parents[1] / "elmo_tf2"
 
 FLOORS = [
-    {"config", "characters", "arguments", "files"},
+    {"config", "characters", "arguments", "files", "presets"},
     {"layers", "data", "model_card"},
     {"weights"},
-    {"models", "presets"},
+    {"models"},
     {"saved_model", "features", "convert", "training"},
+    {"demo"},
     {"cli"},
     {"__main__"},
 ]

@@ -19,6 +19,7 @@ GOLDEN = Path(__file__).with_name("public_api.txt")
 PACKAGES = (
     "elmo_tf2",
     "elmo_tf2.data",
+    "elmo_tf2.demo",
     "elmo_tf2.features",
     "elmo_tf2.layers",
     "elmo_tf2.models",

@@ -367,10 +367,11 @@ def test_the_unpacked_archive_is_loaded(archive, tmp_path):
 def test_a_models_own_tokenizer_goes_into_the_export(tmp_path):
     elmo = random_elmo(dataclasses.replace(CONFIG, tokenizer="words"))
     export_saved_model(elmo, tmp_path / "elmo")
-    outputs = tf.saved_model.load(str(tmp_path / "elmo")).default(tf.constant(["It's a cat!", ""]))
+    loaded = tf.saved_model.load(str(tmp_path / "elmo"))
+    outputs = loaded.default(tf.constant(["It's a cat!", ""]))
     assert outputs["sequence_len"].numpy().tolist() == [5, 0]
     words = [["It", "'s", "a", "cat", "!"], []]
     np.testing.assert_allclose(outputs["elmo"], elmo(words), atol=1e-6)
     np.testing.assert_allclose(elmo(["It's a cat!", ""]), elmo(words), atol=1e-6)
-    card = (tmp_path / "elmo" / "README.md").read_text(encoding="utf-8")
+    card = (tmp_path / "elmo" / "model_card.md").read_text(encoding="utf-8")
     assert "split into words, punctuation apart" in card

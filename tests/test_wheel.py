@@ -30,9 +30,7 @@ def wheel(tmp_path_factory):
         pytest.skip("pip is not here to build a wheel")
     folder = tmp_path_factory.mktemp("wheel")
     source = folder / "source"
-    left_out = shutil.ignore_patterns(
-        ".*", "build", "dist", "*.egg-info", "__pycache__", "*venv*", "*.hdf5"
-    )
+    left_out = shutil.ignore_patterns(".*", "build", "dist", "*.egg-info", "__pycache__", "*venv*")
     shutil.copytree(REPOSITORY, source, ignore=left_out)
     command = [sys.executable, "-m", "pip", "wheel", "--no-deps", "--wheel-dir", str(folder)]
     build = subprocess.run(
@@ -81,9 +79,21 @@ def test_it_holds_no_tests_and_no_scripts(wheel):
         assert not {"tests", "export", "notebooks", "benchmarks"} & set(name.split("/"))
 
 
-def test_it_holds_nothing_large(wheel):
-    # Code and, one day, small presets; never weights.
-    assert sum(info.file_size for info in wheel.infolist()) < 2_000_000
+def test_it_holds_every_file_of_the_presets_and_of_the_demo(wheel):
+    files = [path for path in REPOSITORY.glob("elmo_tf2/presets/*/*") if path.is_file()]
+    files += REPOSITORY.glob("elmo_tf2/demo/*.json")
+    names = {path.relative_to(REPOSITORY).as_posix() for path in files}
+    assert "elmo_tf2/presets/elmo_mini_en/config.yaml" in names
+    assert "elmo_tf2/demo/senses.json" in names
+    assert names <= set(wheel.namelist())
+
+
+def test_it_holds_nothing_large_but_presets_of_20_mb_in_all(wheel):
+    sizes = {True: 0, False: 0}
+    for info in wheel.infolist():
+        sizes[info.filename.startswith("elmo_tf2/presets/")] += info.compress_size
+    assert sizes[True] <= 20_000_000
+    assert sizes[False] < 1_000_000
 
 
 def test_it_keeps_setuptools_where_tensorflow_hub_can_be_imported(wheel):

@@ -1,9 +1,36 @@
 """Arguments that several commands have."""
 
+from enum import Enum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+
+
+class Tokenizer(str, Enum):
+    """How text becomes words."""
+
+    words = "words"
+    spaces = "spaces"
+
+
+def model_argument(metavar: str, what: str) -> Any:
+    """A model that is named by its path or as a preset: for `elmo_tf2.presets.find_model`.
+
+    Args:
+        metavar: what help calls it.
+        what: what it may be.
+
+    Returns:
+        The argument of a command.
+    """
+    return typer.Argument(
+        metavar=metavar,
+        help=f"{what} Or the name of a model that comes with the package, elmo_mini_en; what lies "
+        "under that name in the current folder goes before it.",
+        show_default=False,
+    )
+
 
 Options = Annotated[
     Path | None,

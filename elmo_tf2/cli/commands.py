@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from elmo_tf2.cli import convert, embed, evaluate, export, inspect, prepare, pretrain
+from elmo_tf2.cli import convert, demo, embed, evaluate, export, inspect, prepare, pretrain
 from elmo_tf2.cli.messages import complain, error_text, say, show_warnings
 
 _HELP = """\
@@ -85,6 +85,7 @@ def before_all(
     show_warnings()
 
 
+app.command("demo", help=demo.HELP)(demo.demo)
 app.command("inspect", help=inspect.HELP)(inspect.inspect)
 app.command("convert", help=convert.HELP)(convert.convert)
 app.command("export", help=export.HELP)(export.export)

@@ -1,12 +1,14 @@
 """`elmo-tf2 convert`."""
 
+from enum import Enum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from elmo_tf2.cli.arguments import Options, Overwrite, Prove, Vocab
+from elmo_tf2.cli.arguments import Options, Overwrite, Prove, Vocab, model_argument
 from elmo_tf2.cli.messages import quiet_imports, say, say_table
+from elmo_tf2.presets import find_model
 
 HELP = """\
 Turn published ELMo weights in any form into a model folder.
@@ -18,18 +20,25 @@ Examples:
   elmo-tf2 convert google_elmo_3 elmo
   elmo-tf2 convert elmo_2x4096_512_2048cnn_2xhighway_weights.hdf5 elmo
   elmo-tf2 convert checkpoints/model.ckpt-935588 elmo --vocab vocab.txt
+  elmo-tf2 convert run elmo --dtype float16
 """  # noqa: E501
+
+
+class Dtype(str, Enum):
+    """Types of the numbers in the files."""
+
+    float32 = "float32"
+    float16 = "float16"
 
 
 def convert(
     source: Annotated[
         Path,
-        typer.Argument(
-            metavar="SOURCE",
-            help="A weight file of bilm-tf or AllenNLP (HDF5, with its options beside it), a "
+        model_argument(
+            "SOURCE",
+            "A weight file of bilm-tf or AllenNLP (HDF5, with its options beside it), a "
             "training checkpoint of bilm-tf or its folder, a TF1 Hub module's folder (such as "
-            "google/elmo/3), or a model folder.",
-            show_default=False,
+            "google/elmo/3), the folder of a pretraining run, or a model folder.",
         ),
     ],
     dest: Annotated[
@@ -38,15 +47,29 @@ def convert(
     options: Options = None,
     vocab: Vocab = None,
     prove: Prove = True,
+    dtype: Annotated[
+        Dtype,
+        typer.Option(
+            help="float16 halves the size: matrices are rounded, and the change of the vectors is "
+            "told. This package reads them as any other; other readers may not."
+        ),
+    ] = Dtype.float32,
     overwrite: Overwrite = False,
 ) -> None:
     """Turns weights into a model folder."""
+    source = find_model(source)
     with quiet_imports():
         from elmo_tf2 import convert as library
         from elmo_tf2.cli.describe import config_rows
 
     report = library.convert(
-        source, dest, options=options, vocab=vocab, prove=prove, overwrite=overwrite
+        source,
+        dest,
+        options=options,
+        vocab=vocab,
+        prove=prove,
+        overwrite=overwrite,
+        dtype=dtype.value,
     )
     say(f"Converted {report.kind} {source} to the model folder {dest}.")
     say_table(config_rows(report.config, report.parameters))
@@ -61,4 +84,10 @@ def convert(
         say(
             "The module was not run: activation, clips, skip connections and boundaries are taken "
             "to be those of google/elmo/3."
+        )
+    if report.rounding is not None:
+        size = sum(file.stat().st_size for file in dest.iterdir())
+        say(
+            f"Rounded to float16: {size / 1e6:,.1f} MB. The vectors of a few sentences change by "
+            f"{report.rounding:.1e} at most."
         )

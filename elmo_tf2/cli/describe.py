@@ -159,11 +159,26 @@ def saved_model_rows(path: Path) -> Rows:
     yield "TensorFlow", graph.meta_info_def.tensorflow_version
     if variables:
         yield "parameters", f"{sum(sizes.values()):,}, of which {trainable:,} are trainable"
+    yield from _tokenizer_rows(graph)
     keys = {variable.name.rpartition("mix_0/")[2]: key for key, variable in variables.items()}
     if {"w", "gamma"} <= set(keys):
         checkpoint = open_checkpoint(path / "variables" / "variables")
         w, gamma = (checkpoint.read(keys[name]) for name in ("w", "gamma"))
         yield from _mix_rows(Mix(tuple(w.tolist()), float(gamma)))
+
+
+def _tokenizer_rows(graph: Any) -> Rows:
+    """What makes words of sentences: what the function `tokenizer` returns, which is not run."""
+    nodes = graph.object_graph_def.nodes
+    names: set[str] = set()
+    for child in nodes[0].children if nodes else ():
+        if child.local_name == "tokenizer":
+            names.update(nodes[child.node_id].function.concrete_functions)
+    for function in graph.graph_def.library.function:
+        if function.signature.name in names:
+            for node in function.node_def:
+                for value in node.attr["value"].tensor.string_val if node.op == "Const" else ():
+                    yield "tokenizer", value.decode("utf-8", "replace")
 
 
 def signature_rows(path: Path) -> Rows:

@@ -5,8 +5,9 @@ from typing import Annotated
 
 import typer
 
-from elmo_tf2.cli.arguments import Options, Overwrite, Vocab
+from elmo_tf2.cli.arguments import Options, Overwrite, Vocab, model_argument
 from elmo_tf2.cli.messages import progress_bar, quiet_imports, say, say_table
+from elmo_tf2.presets import find_model
 
 HELP = """\
 Tell how well a language model predicts a text.
@@ -26,9 +27,7 @@ Examples:
 
 
 def evaluate(
-    model: Annotated[
-        Path, typer.Argument(metavar="MODEL", help="A language model.", show_default=False)
-    ],
+    model: Annotated[Path, model_argument("MODEL", "A language model.")],
     text: Annotated[Path, typer.Argument(metavar="TEXT", help="One tokenised sentence a line.")],
     scores: Annotated[
         Path | None,
@@ -53,6 +52,7 @@ def evaluate(
     overwrite: Overwrite = False,
 ) -> None:
     """Measures perplexity."""
+    model = find_model(model)
     with quiet_imports():
         from elmo_tf2.files import check_file, check_free
         from elmo_tf2.training import Perplexity, language_model, perplexity, write_scores

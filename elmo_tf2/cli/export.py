@@ -6,9 +6,10 @@ from typing import Annotated
 
 import typer
 
-from elmo_tf2.cli.arguments import Options, Overwrite, Prove, Vocab
+from elmo_tf2.cli.arguments import Options, Overwrite, Prove, Tokenizer, Vocab, model_argument
 from elmo_tf2.cli.messages import quiet_imports, say
 from elmo_tf2.files import check_free
+from elmo_tf2.presets import find_model
 
 HELP = """\
 Make a TensorFlow 2 SavedModel that hub.load takes.
@@ -17,7 +18,8 @@ Whoever uses it needs TensorFlow and tensorflow_hub, nothing else. Signatures, o
 
 \b
 Examples:
-  elmo-tf2 export model_folder elmo_saved_model
+  elmo-tf2 export elmo_mini_en elmo_saved_model
+  elmo-tf2 export model_folder elmo_saved_model --tokenizer words
   elmo-tf2 export google_elmo_3 elmo_saved_model --trainable all --tar
 """  # noqa: E501
 
@@ -42,10 +44,8 @@ class Trainable(str, Enum):
 def export(
     model: Annotated[
         Path,
-        typer.Argument(
-            metavar="MODEL",
-            help="A model folder, or published weights in any form that `convert` takes.",
-            show_default=False,
+        model_argument(
+            "MODEL", "A model folder, or published weights in any form that `convert` takes."
         ),
     ],
     out: Annotated[
@@ -61,12 +61,22 @@ def export(
     tar: Annotated[
         bool, typer.Option("--tar", help="Write OUT.tar.gz too, laid out as TF Hub's archives are.")
     ] = False,
+    tokenizer: Annotated[
+        Tokenizer | None,
+        typer.Option(
+            help="What makes words of sentences: words, as `prepare` does (punctuation apart), or "
+            "spaces. [default: what the model was trained with, as far as its folder tells, or "
+            "else spaces]",
+            show_default=False,
+        ),
+    ] = None,
     options: Options = None,
     vocab: Vocab = None,
     prove: Prove = True,
     overwrite: Overwrite = False,
 ) -> None:
     """Makes a SavedModel."""
+    model = find_model(model)
     check_free(out, overwrite)
     with quiet_imports():
         from elmo_tf2.convert import load_weights
@@ -74,7 +84,9 @@ def export(
         from elmo_tf2.saved_model import export_saved_model
 
     weights = load_weights(model, options=options, vocab=vocab, prove=prove)
-    elmo = ElmoEmbeddings.from_weights(weights)
+    elmo = ElmoEmbeddings.from_weights(
+        weights, tokenizer=None if tokenizer is None else tokenizer.value
+    )
     folder = export_saved_model(
         elmo, out, trainable=trainable.value, tar=tar, overwrite=overwrite, source=model.name
     )

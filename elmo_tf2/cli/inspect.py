@@ -3,9 +3,9 @@
 from pathlib import Path
 from typing import Annotated
 
-import typer
-
+from elmo_tf2.cli.arguments import model_argument
 from elmo_tf2.cli.messages import quiet_imports, say, say_table
+from elmo_tf2.presets import find_model
 
 HELP = """\
 Tell what a file or folder is.
@@ -24,15 +24,15 @@ Examples:
 def inspect(
     path: Annotated[
         Path,
-        typer.Argument(
-            metavar="PATH",
-            help="A model folder, a weight file of bilm-tf (HDF5), a training checkpoint of "
-            "bilm-tf, a TF1 Hub module's folder, or a SavedModel.",
-            show_default=False,
+        model_argument(
+            "PATH",
+            "A model folder, a weight file of bilm-tf (HDF5), a training checkpoint of bilm-tf, a "
+            "pretraining run's folder, a TF1 Hub module's folder, or a SavedModel.",
         ),
     ],
 ) -> None:
     """Tells what a file or folder is."""
+    path = find_model(path)
     with quiet_imports():
         from elmo_tf2.cli import describe
         from elmo_tf2.weights import detect

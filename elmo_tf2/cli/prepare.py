@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from elmo_tf2.cli.arguments import Overwrite
+from elmo_tf2.cli.arguments import Overwrite, Tokenizer
 from elmo_tf2.cli.messages import progress_bar, quiet_imports, say, say_table
 
 HELP = """\
@@ -23,13 +23,6 @@ Examples:
   elmo-tf2 prepare 'articles/*.txt.gz' novels.txt.xz prepared --vocab-size 50000
   elmo-tf2 prepare sentences.txt prepared --tokenized
 """  # noqa: E501
-
-
-class Tokenizer(str, Enum):
-    """How text becomes words."""
-
-    words = "words"
-    spaces = "spaces"
 
 
 class Normalize(str, Enum):

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from elmo_tf2.cli.messages import quiet_imports, say, say_table
+from elmo_tf2.presets import find_model
 
 if TYPE_CHECKING:
     from elmo_tf2.training import PretrainingConfig, RunFolder
@@ -72,8 +73,9 @@ def pretrain(
         Path | None,
         typer.Option(
             metavar="MODEL",
-            help="Begin with these weights: all that `convert` takes. Sizes are theirs, and "
-            "words too if they have a softmax.",
+            help="Begin with these weights: all that `convert` takes, or the name of a model that "
+            "comes with the package, elmo_mini_en. Sizes are theirs, and words too if they have a "
+            "softmax.",
             show_default=False,
         ),
     ] = None,
@@ -89,6 +91,7 @@ def pretrain(
     ] = 2000,
 ) -> None:
     """Trains a language model."""
+    initial = None if initial is None else find_model(initial)
     with quiet_imports():
         from elmo_tf2.training import RunFolder
         from elmo_tf2.training import pretrain as library

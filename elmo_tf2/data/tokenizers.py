@@ -38,7 +38,7 @@ def split_at_spaces(strings: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     """Splits at the space character, as the published TF1 module google/elmo does.
 
     Spaces at the ends and runs of spaces count as one; tabs and line breaks are characters like
-    any other.
+    any other. (`prepare` and `embed_file`, whose texts are files, split at these too.)
 
     Args:
         strings: string tensor, `(batch,)`.

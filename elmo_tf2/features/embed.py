@@ -9,7 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from elmo_tf2.arguments import check_integer
+from elmo_tf2.arguments import check_choice, check_integer
+from elmo_tf2.config import TOKENIZERS
 from elmo_tf2.features.encoder import Encoder, Model, encoder_of
 from elmo_tf2.features.text import batches, read_sentences, windows
 from elmo_tf2.features.unfinished import Progress, UnfinishedFile
@@ -43,11 +44,12 @@ def embed_file(
     batch_size: int = 128,
     overwrite: bool = False,
     on_progress: OnProgress | None = None,
+    tokenizer: str | None = None,
 ) -> FeatureFile:
-    """Computes the vectors of a tokenised text, as bilm-tf's `dump_bilm_embeddings` does.
+    """Computes the vectors of a text, in the layout of bilm-tf's `dump_bilm_embeddings`.
 
-    A line of the text is a sentence; its words stand apart by ASCII white space and may be any
-    bytes. The vectors of a line are the dataset of its number, "0", "1", …: float32,
+    A line of the text is a sentence; the model's own tokenizer makes words of it, unless another
+    is given. The vectors of a line are the dataset of its number, "0", "1", …: float32,
     `(num_layers + 1, tokens, 2 * projection_dim)`. An empty line has one with no tokens. Memory
     does not grow with the text.
 
@@ -65,6 +67,9 @@ def embed_file(
         overwrite: whether an existing file may be replaced, and an unfinished one of another
             model or text be given up.
         on_progress: is called with the number of finished words and that of all words.
+        tokenizer: "words", see `elmo_tf2.data.tokenizers.split_words`; or "spaces", for a text
+            that is tokenised already: its words stand apart by ASCII white space and may be any
+            bytes. None: the model's own.
 
     Returns:
         A `FeatureFile`.
@@ -85,13 +90,17 @@ def embed_file(
      - `dump_bilm_embeddings` of [bilm-tf](https://github.com/allenai/bilm-tf)
     """
     check_integer("batch_size", batch_size)
+    if tokenizer is not None:
+        check_choice("tokenizer", tokenizer, TOKENIZERS)
     text, output = Path(text_path), Path(output_path).absolute()
     _check_paths(text, output)
     unfinished = UnfinishedFile(output)
     with unfinished.locked():
         check_free(output, overwrite)
         encoder = encoder_of(model)
-        progress = unfinished.resume(encoder, text, overwrite) or unfinished.lay_out(encoder, text)
+        tokenizer = tokenizer or encoder.tokenizer
+        progress = unfinished.resume(encoder, text, tokenizer, overwrite)
+        progress = progress or unfinished.lay_out(encoder, text, tokenizer)
         try:
             _check_space(unfinished, encoder, progress)
             _fill(unfinished, encoder, text, progress, batch_size, on_progress)
@@ -139,7 +148,9 @@ def _fill(
 ) -> None:
     """Computes what is not finished yet."""
     digest = hashlib.sha256()
-    sentences = itertools.islice(read_sentences(text, digest), progress.finished_sentences, None)
+    sentences = itertools.islice(
+        read_sentences(text, digest, progress.tokenizer), progress.finished_sentences, None
+    )
     finished_tokens = progress.finished_tokens
     if on_progress:
         on_progress(finished_tokens, progress.tokens)

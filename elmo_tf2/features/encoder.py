@@ -29,6 +29,7 @@ class Encoder(NamedTuple):
         num_layers: number of layers.
         dim: size of a layer's vector.
         fingerprint: differs between models that differ in any value.
+        tokenizer: what makes words of sentences, the model's own.
         owner: what holds the variables; a SavedModel's functions do not keep them alive.
     """
 
@@ -36,6 +37,7 @@ class Encoder(NamedTuple):
     num_layers: int
     dim: int
     fingerprint: str
+    tokenizer: str
     owner: Any
 
     def encode(self, batch: list[Sentence]) -> list[np.ndarray]:
@@ -105,7 +107,14 @@ def _of_bilm(bilm: BiLM) -> Encoder:
     digest = hashlib.sha256(repr((config, bilm.dtype_policy.name)).encode())
     for variable in bilm.variables:
         digest.update(variable.numpy().tobytes())
-    return Encoder(layers, config.num_layers + 1, config.layer_dim, digest.hexdigest(), bilm)
+    return Encoder(
+        layers,
+        config.num_layers + 1,
+        config.layer_dim,
+        digest.hexdigest(),
+        config.tokenizer,
+        bilm,
+    )
 
 
 def _of_saved_model(path: Path) -> Encoder:
@@ -137,4 +146,5 @@ def _of_saved_model(path: Path) -> Encoder:
             while block := content.read(2**20):
                 digest.update(block)
     dim = outputs[names[0]].shape[-1]
-    return Encoder(layers, len(names) + 1, dim, digest.hexdigest(), loaded)
+    tokenizer = loaded.tokenizer().numpy().decode() if hasattr(loaded, "tokenizer") else "spaces"
+    return Encoder(layers, len(names) + 1, dim, digest.hexdigest(), tokenizer, loaded)

@@ -1,9 +1,12 @@
-"""A tokenised text of any length, read and cut into batches within constant memory."""
+"""A text of any length, read, split into words and cut into batches within constant memory."""
 
-import itertools
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
+
+import tensorflow as tf
+
+from elmo_tf2.data.tokenizers import put_words_apart
 
 # What is sorted by length together, and what is computed again after a kill.
 _WINDOW_TOKENS = 32_768
@@ -14,6 +17,9 @@ _BATCH_TOKENS = 4_096
 # A longer line is no sentence, but a text that was not split.
 _MAX_TOKENS = 20_000
 _MAX_BYTES = 2**26
+# What is split into words at once.
+_BLOCK_LINES = 1_024
+_BLOCK_BYTES = 2**20
 
 
 class Sentence(NamedTuple):
@@ -28,14 +34,14 @@ class Sentence(NamedTuple):
     words: list[bytes]
 
 
-def read_sentences(path: Path, digest: Any) -> Iterator[Sentence]:
+def read_sentences(path: Path, digest: Any, tokenizer: str) -> Iterator[Sentence]:
     """Reads a text, one sentence a line.
-
-    Words stand apart as in bilm-tf, but by ASCII white space alone, for bytes may be any.
 
     Args:
         path: the text.
         digest: of `hashlib`; it is fed with all that is read.
+        tokenizer: "words"; or "spaces", which splits at all ASCII white space here, as bilm-tf
+            does with such a text, and takes any bytes.
 
     Yields:
         The sentence of every line.
@@ -43,19 +49,42 @@ def read_sentences(path: Path, digest: Any) -> Iterator[Sentence]:
     Raises:
         ValueError: if a line is too long for a sentence.
     """
-    with open(path, "rb") as file:
-        for number in itertools.count():
-            line = file.readline(_MAX_BYTES)
-            if not line:
-                return
-            digest.update(line)
+    number = 0
+    for lines in _blocks(path, digest):
+        if tokenizer == "words":
+            lines = put_words_apart(tf.constant(lines)).numpy()
+        for line in lines:
             words = line.split()
-            if len(words) > _MAX_TOKENS or len(line) == _MAX_BYTES:
-                raise ValueError(
-                    f"{path}, line {number + 1}, is too long for a sentence: it has more than "
-                    f"{_MAX_TOKENS:,} words or {_MAX_BYTES:,} bytes. Put one sentence on a line."
-                )
+            if len(words) > _MAX_TOKENS:
+                raise _too_long(path, number)
             yield Sentence(number, words)
+            number += 1
+
+
+def _blocks(path: Path, digest: Any) -> Iterator[list[bytes]]:
+    """The lines of a text, a number of them at a time."""
+    block: list[bytes] = []
+    size = number = 0
+    with open(path, "rb") as file:
+        while line := file.readline(_MAX_BYTES):
+            if len(line) == _MAX_BYTES:
+                raise _too_long(path, number)
+            digest.update(line)
+            block.append(line)
+            size += len(line)
+            number += 1
+            if len(block) == _BLOCK_LINES or size >= _BLOCK_BYTES:
+                yield block
+                block, size = [], 0
+    if block:
+        yield block
+
+
+def _too_long(path: Path, number: int) -> ValueError:
+    return ValueError(
+        f"{path}, line {number + 1}, is too long for a sentence: it has more than "
+        f"{_MAX_TOKENS:,} words or {_MAX_BYTES:,} bytes. Put one sentence on a line."
+    )
 
 
 def windows(sentences: Iterable[Sentence]) -> Iterator[list[Sentence]]:

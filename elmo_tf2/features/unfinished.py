@@ -43,6 +43,7 @@ class Progress:
         tokens: number of all words.
         finished_sentences: number of those whose vectors are in the file.
         finished_tokens: number of their words.
+        tokenizer: what made words of the text.
     """
 
     model: str
@@ -51,6 +52,7 @@ class Progress:
     tokens: int
     finished_sentences: int = 0
     finished_tokens: int = 0
+    tokenizer: str = "spaces"
 
 
 class UnfinishedFile:
@@ -97,12 +99,15 @@ class UnfinishedFile:
     def _can_go_on(self) -> bool:
         return self.data.exists() and (self.folder / _PROGRESS).exists()
 
-    def resume(self, encoder: Encoder, text: Path, overwrite: bool) -> Progress | None:
+    def resume(
+        self, encoder: Encoder, text: Path, tokenizer: str, overwrite: bool
+    ) -> Progress | None:
         """Looks for an earlier run of the same model and text.
 
         Args:
             encoder: the model.
             text: the text.
+            tokenizer: what makes words of it.
             overwrite: whether a run of others may be given up.
 
         Returns:
@@ -122,13 +127,16 @@ class UnfinishedFile:
                 "over."
             ) from error
         digest = hashlib.sha256()
-        for _ in read_sentences(text, digest):
-            pass
+        with open(text, "rb") as content:
+            while block := content.read(2**20):
+                digest.update(block)
         differing = []
         if progress.model != encoder.fingerprint:
             differing.append("the model differs")
         if progress.text != digest.hexdigest():
             differing.append("the text differs")
+        if progress.tokenizer != tokenizer:
+            differing.append("the tokenizer differs")
         if not differing:
             return progress
         if overwrite:
@@ -139,12 +147,13 @@ class UnfinishedFile:
             "`overwrite=True` (on the command line `--overwrite`) or by removing that folder."
         )
 
-    def lay_out(self, encoder: Encoder, text: Path) -> Progress:
+    def lay_out(self, encoder: Encoder, text: Path, tokenizer: str) -> Progress:
         """Makes the HDF5 file, every dataset in its place and none filled.
 
         Args:
             encoder: the model.
             text: the text.
+            tokenizer: what makes words of it.
 
         Returns:
             The progress: none yet.
@@ -165,7 +174,7 @@ class UnfinishedFile:
             _hdf5_errors_told(self.data),
             h5py.File(self.data, "w", libver=("v108", "v108"), meta_block_size=2**16) as file,
         ):
-            for sentence in read_sentences(text, digest):
+            for sentence in read_sentences(text, digest, tokenizer):
                 shape = (encoder.num_layers, len(sentence.words), encoder.dim)
                 h5py.h5d.create(
                     file.id,
@@ -178,7 +187,9 @@ class UnfinishedFile:
                 tokens += len(sentence.words)
         with open(self.data, "rb+") as data:
             os.fsync(data)
-        progress = Progress(encoder.fingerprint, digest.hexdigest(), sentences, tokens)
+        progress = Progress(
+            encoder.fingerprint, digest.hexdigest(), sentences, tokens, tokenizer=tokenizer
+        )
         self.record(progress)
         return progress
 

@@ -1,5 +1,6 @@
 """ElmoEmbeddings: ELMo's vectors as a layer of a Keras model."""
 
+import dataclasses
 import os
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -15,6 +16,7 @@ from elmo_tf2.data.tokenizers import token_lengths, tokenize
 from elmo_tf2.layers import ScalarMix
 from elmo_tf2.models.bilm import BiLM
 from elmo_tf2.models.bilm_arrays import set_bilm_arrays
+from elmo_tf2.presets import preset_folder
 from elmo_tf2.weights import ElmoWeights, read_model_folder
 
 
@@ -26,8 +28,8 @@ class ElmoEmbeddings(keras.layers.Layer):
     the task. The output carries a mask of the real tokens to the layers after it.
 
     Args:
-        config: an `ElmoConfig`, or the dictionary of an `options.json`. `from_folder` makes the
-            layer with a model folder's sizes and weights.
+        config: an `ElmoConfig`, or the dictionary of an `options.json`. `from_preset` and
+            `from_folder` make the layer with sizes and weights.
         output: "mix" for weighted sums, "layers" for the biLM's `num_layers + 1` layers.
         num_mixes: int > 0. Number of weighted sums, each with weights of its own.
         encoder_trainable: bool. Whether the biLM trains too.
@@ -36,11 +38,14 @@ class ElmoEmbeddings(keras.layers.Layer):
         dropout: float in [0, 1).
         initial_weights: floats, one a layer of the biLM, or None for zeros.
         initial_gamma: float.
+        tokenizer: "spaces" or "words", see `elmo_tf2.data.tokenizers`: what makes words of
+            sentences, as the text must be split that the model was trained on. None: the one of
+            `config`.
         **kwargs: of `keras.layers.Layer`.
 
     Call arguments:
         inputs: one of
-            - string tensor, `(batch,)`: sentences, split by `config.tokenizer`;
+            - string tensor, `(batch,)`: sentences, split by the tokenizer;
             - string tensor, `(batch, tokens)`: words, padded with "" (an empty string before the
               last word is a word); a sentence a row must not come as `(batch, 1)`;
             - ragged string tensor, `(batch, (tokens))`: words;
@@ -88,9 +93,14 @@ class ElmoEmbeddings(keras.layers.Layer):
         dropout: float = 0.0,
         initial_weights: Sequence[float] | None = None,
         initial_gamma: float = 1.0,
+        tokenizer: str | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
+        if not isinstance(config, ElmoConfig):
+            config = ElmoConfig.from_options(config)
+        if tokenizer is not None:
+            config = dataclasses.replace(config, tokenizer=tokenizer)
         self.supports_jit = False  # XLA takes no shapes that the data decide
         self.output_kind = check_choice("output", output, ("mix", "layers"))
         check_integer("num_mixes", num_mixes)
@@ -121,6 +131,23 @@ class ElmoEmbeddings(keras.layers.Layer):
             "initial_weights": None if initial_weights is None else list(initial_weights),
             "initial_gamma": initial_gamma,
         }
+
+    @classmethod
+    def from_preset(cls, preset: str, **kwargs: Any) -> "ElmoEmbeddings":
+        """Makes the layer with the sizes and weights of a model that comes with the package.
+
+        Args:
+            preset: its name; "elmo_mini_en" is English.
+            **kwargs: arguments of the constructor.
+
+        Returns:
+            An `ElmoEmbeddings`.
+
+        Raises:
+            FileNotFoundError: if this copy of the package has no weights of it.
+            ValueError: if there is no such preset.
+        """
+        return cls.from_folder(preset_folder(preset), **kwargs)
 
     @classmethod
     def from_folder(cls, folder: str | os.PathLike[str], **kwargs: Any) -> "ElmoEmbeddings":
@@ -221,6 +248,7 @@ class ElmoEmbeddings(keras.layers.Layer):
             **super().get_config(),
             "config": self.config.to_options(),
             "encoder_trainable": self.encoder.trainable,
+            "tokenizer": self.config.tokenizer,
             **self._arguments,
         }
 

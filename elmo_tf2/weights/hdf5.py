@@ -7,8 +7,11 @@ from contextlib import contextmanager
 import h5py
 import numpy as np
 
+from elmo_tf2.arguments import check_choice
 from elmo_tf2.files import StrPath, check_file
 from elmo_tf2.weights.elmo_weights import as_finite_float32
+
+DTYPES = ("float32", "float16")
 
 # Trained weights hardly compress; what claims to be so much smaller in the file is no weight.
 _MAX_COMPRESSION = 64
@@ -151,13 +154,34 @@ def read_dataset(dataset: h5py.Dataset, path: StrPath) -> np.ndarray:
     return as_finite_float32(values, str(path), dataset.name[1:])
 
 
-def write_hdf5(path: StrPath, arrays: Mapping[str, np.ndarray]) -> None:
-    """Writes float32 datasets.
+def write_hdf5(path: StrPath, arrays: Mapping[str, np.ndarray], dtype: str = "float32") -> None:
+    """Writes float datasets.
 
     Args:
         path: the file.
         arrays: by dataset name.
+        dtype: "float32"; or "float16", which rounds all but scalars and vectors, as biases are,
+            and packs them.
+
+    Raises:
+        ValueError: if `dtype` is neither, or a value is past what float16 holds.
     """
+    check_choice("dtype", dtype, DTYPES)
     with h5py.File(path, "w") as file:
         for name, array in arrays.items():
-            file.create_dataset(name, data=array, dtype=np.float32)
+            if dtype == "float32" or np.ndim(array) < 2:
+                file.create_dataset(name, data=array, dtype=np.float32)
+            else:
+                rounded = _as_float16(array, path, name)
+                file.create_dataset(name, data=rounded, compression="gzip", shuffle=True)
+
+
+def _as_float16(array: np.ndarray, path: StrPath, name: str) -> np.ndarray:
+    with np.errstate(over="ignore"):
+        rounded = array.astype(np.float16)
+    if not np.isfinite(rounded).all():
+        raise ValueError(
+            f"{path}: `{name}` can't be written in float16, which holds numbers up to "
+            f"{int(np.finfo(np.float16).max)}. Found: {np.abs(array).max():g}. Write float32."
+        )
+    return rounded

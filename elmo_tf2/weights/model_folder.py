@@ -21,6 +21,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 
+from elmo_tf2.arguments import check_choice
 from elmo_tf2.config import ElmoConfig
 from elmo_tf2.data.vocabulary_file import read_vocabulary, write_vocabulary
 from elmo_tf2.files import StrPath, check_file, check_free, completed
@@ -37,7 +38,7 @@ from elmo_tf2.weights.elmo_weights import (
     check_softmax_shapes,
 )
 from elmo_tf2.weights.files import visible_files
-from elmo_tf2.weights.hdf5 import check_stored, open_hdf5, read_dataset, write_hdf5
+from elmo_tf2.weights.hdf5 import DTYPES, check_stored, open_hdf5, read_dataset, write_hdf5
 from elmo_tf2.weights.variable_names import single_layer_name
 
 OPTIONS_FILE = "options.json"
@@ -184,35 +185,41 @@ def find_one(folder: StrPath, name: str, pattern: str) -> Path:
     return candidates[0]
 
 
-def write_model_folder(weights: ElmoWeights, folder: StrPath, overwrite: bool = False) -> None:
+def write_model_folder(
+    weights: ElmoWeights, folder: StrPath, overwrite: bool = False, dtype: str = "float32"
+) -> None:
     """Writes a model folder; it is complete or not there.
 
     Args:
         weights: the weights.
         folder: the folder.
         overwrite: whether it may take the place of another model folder.
+        dtype: "float32"; or "float16" for half the size: matrices are rounded, which
+            `read_model_folder` reads as any other. Other readers may not.
 
     Raises:
         FileExistsError: if there is something in the place and `overwrite` is False, or what is
             there is more than a model folder.
+        ValueError: if `dtype` is neither, or a value is past what float16 holds.
     """
+    check_choice("dtype", dtype, DTYPES)
     folder = Path(folder).resolve()
     check_free(folder, overwrite, MODEL_FOLDER_PARTS)
     with completed(folder, overwrite) as unfinished:
         unfinished.mkdir()
-        _write_files(weights, unfinished)
+        _write_files(weights, unfinished, dtype)
 
 
-def _write_files(weights: ElmoWeights, folder: Path) -> None:
+def _write_files(weights: ElmoWeights, folder: Path, dtype: str) -> None:
     options = json.dumps(weights.config.to_options(), indent=2)
     (folder / OPTIONS_FILE).write_text(options + "\n", encoding="utf-8")
     arrays = dict(weights.arrays)
     if weights.mix is not None:
         arrays[MIX_WEIGHTS] = np.asarray(weights.mix.weights, np.float32)
         arrays[MIX_GAMMA] = np.asarray(weights.mix.gamma, np.float32)
-    write_hdf5(folder / WEIGHTS_FILE, arrays)
+    write_hdf5(folder / WEIGHTS_FILE, arrays, dtype)
     if weights.vocabulary is not None:
         write_vocabulary(folder / VOCABULARY_FILE, weights.vocabulary)
     if weights.softmax is not None:
         kernel, bias = weights.softmax
-        write_hdf5(folder / SOFTMAX_FILE, {SOFTMAX_KERNEL: kernel, SOFTMAX_BIAS: bias})
+        write_hdf5(folder / SOFTMAX_FILE, {SOFTMAX_KERNEL: kernel, SOFTMAX_BIAS: bias}, dtype)

@@ -172,3 +172,39 @@ def test_compressed_arrays_are_read(tmp_path, rng):
     with open_hdf5(tmp_path / "file.hdf5") as datasets:
         check_stored(datasets["x"], tmp_path / "file.hdf5")
     np.testing.assert_array_equal(read_all(tmp_path / "file.hdf5")["x"], values)
+
+
+# float16.
+
+
+def test_float16_rounds_matrices_and_leaves_vectors_and_scalars(tmp_path):
+    rng = np.random.default_rng(0)
+    arrays = {"matrix": rng.normal(size=(64, 64)), "vector": rng.normal(size=64), "scalar": 1.3}
+    write_hdf5(tmp_path / "file.hdf5", arrays, "float16")
+    found = read_all(tmp_path / "file.hdf5")
+    assert {array.dtype for array in found.values()} == {np.dtype(np.float32)}
+    np.testing.assert_array_equal(found["matrix"], arrays["matrix"].astype(np.float16))
+    np.testing.assert_array_equal(found["vector"], arrays["vector"].astype(np.float32))
+    assert found["scalar"] == np.float32(1.3)
+    with h5py.File(tmp_path / "file.hdf5") as file:
+        assert file["matrix"].dtype == np.float16
+        assert file["matrix"].id.get_storage_size() < 2 * 64 * 64
+
+
+@pytest.mark.parametrize("value", [65520.0, -1e30, np.inf, np.nan])
+def test_what_float16_does_not_hold_is_refused(tmp_path, value):
+    with pytest.raises(ValueError, match=r"`x` can't be written in float16.*65504.* Write float32"):
+        write_hdf5(tmp_path / "file.hdf5", {"x": np.array([[1.0, value]])}, "float16")
+
+
+def test_an_unknown_type_is_an_error(tmp_path):
+    with pytest.raises(ValueError, match=r"`dtype` must be one of .*dtype='bfloat16'"):
+        write_hdf5(tmp_path / "file.hdf5", {"x": np.ones(2)}, "bfloat16")
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_a_float16_that_is_no_number_is_an_error(tmp_path, value):
+    with h5py.File(tmp_path / "file.hdf5", "w") as file:
+        file["x"] = np.array([[0.5, value]], np.float16)
+    with pytest.raises(ValueError, match="`x` must hold finite float32 numbers"):
+        read_all(tmp_path / "file.hdf5")

@@ -1,0 +1,135 @@
+"""How far the vectors of a word tell its senses apart, in numbers."""
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+# Vectors of one word without context are equal but for rounding.
+_DECIMALS = 5
+
+
+# From the worst to the best.
+VERDICTS = ("does not separate", "separates in part", "separates")
+
+
+class Query(NamedTuple):
+    """A sentence, and how near its word is to the word in others.
+
+    Attributes:
+        sentence: the first one of its sense.
+        sense: its sense.
+        cosines: mean cosine to the sentences of every sense, itself left out.
+    """
+
+    sentence: str
+    sense: str
+    cosines: dict[str, float]
+
+    @property
+    def nearest(self) -> str:
+        """The sense whose sentences are nearest."""
+        return max(self.cosines, key=lambda sense: self.cosines[sense])
+
+
+class WordFigures(NamedTuple):
+    """The figures of a word.
+
+    Attributes:
+        word: the word.
+        queries: one a sense, in the layer that is judged.
+        accuracy: by layer, the share of sentences whose nearest other one has the same sense; of
+            several equally near ones each counts in part.
+        chance: what random vectors would have of it on average.
+        layer: the layer that is judged.
+    """
+
+    word: str
+    queries: tuple[Query, ...]
+    accuracy: dict[str, float]
+    chance: float
+    layer: str
+
+    @property
+    def verdict(self) -> str:
+        """One of `VERDICTS`: whether the vectors tell the senses apart.
+
+        They do in part if the accuracy is nearer to 1 than to chance; wholly if, moreover, every
+        query is nearest to its own sense.
+        """
+        if self.accuracy[self.layer] <= (1 + self.chance) / 2:
+            return VERDICTS[0]
+        is_right = all(query.nearest == query.sense for query in self.queries)
+        return VERDICTS[2 if is_right else 1]
+
+
+def figures_of(
+    word: str, senses: Mapping[str, Sequence[str]], layers: Mapping[str, np.ndarray], layer: str
+) -> WordFigures:
+    """Computes the figures of a word.
+
+    Args:
+        word: the word.
+        senses: its sentences by sense.
+        layers: by layer, the word's vectors `(sentences, dimensions)` in the same order.
+        layer: name of the layer to judge.
+
+    Returns:
+        The figures.
+
+    Example:
+    >>> layers = {"top": np.array([[1, 0], [1, 0.1], [0, 1], [0.1, 1]])}
+    >>> figures = figures_of("bank", {"river": ["a", "b"], "money": ["c", "d"]}, layers, "top")
+    >>> figures.accuracy, figures.verdict
+    ({'top': 1.0}, 'separates')
+    """
+    labels = np.array([sense for sense, group in senses.items() for _ in group])
+    sentences = [sentence for group in senses.values() for sentence in group]
+    cosines = {name: _cosines(vectors) for name, vectors in layers.items()}
+    same = labels[:, np.newaxis] == labels
+    others = ~np.eye(len(labels), dtype=bool)
+    queries = []
+    for sense in senses:
+        row = int(np.argmax(labels == sense))
+        means = {
+            other: float(cosines[layer][row, (labels == other) & others[row]].mean())
+            for other in senses
+        }
+        queries.append(Query(sentences[row], sense, means))
+    return WordFigures(
+        word,
+        tuple(queries),
+        {name: _accuracy(matrix, same, others) for name, matrix in cosines.items()},
+        float((same & others).sum() / others.sum()),
+        layer,
+    )
+
+
+def _cosines(vectors: np.ndarray) -> np.ndarray:
+    unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    return (unit @ unit.T).round(_DECIMALS)
+
+
+def _accuracy(cosines: np.ndarray, same: np.ndarray, others: np.ndarray) -> float:
+    """Leave-one-out accuracy of the nearest neighbour."""
+    nearest = np.where(others, cosines, -np.inf)
+    is_nearest = nearest == nearest.max(axis=1, keepdims=True)
+    return float(((is_nearest & same).sum(axis=1) / is_nearest.sum(axis=1)).mean())
+
+
+def plane_of(vectors: np.ndarray) -> np.ndarray:
+    """The two principal components of vectors.
+
+    Args:
+        vectors: array, `(sentences, dimensions)`, scaled to length 1 first.
+
+    Returns:
+        float array, `(sentences, 2)`; zeros if all vectors are equal but for rounding.
+    """
+    unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    centred = unit - unit.mean(axis=0)
+    if np.abs(centred).max() < 10**-_DECIMALS:
+        return np.zeros((len(vectors), 2))
+    u, s, _ = np.linalg.svd(centred, full_matrices=False)
+    plane = (u * s)[:, :2]
+    return np.pad(plane, [(0, 0), (0, 2 - plane.shape[1])])

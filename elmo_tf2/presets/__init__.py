@@ -1,0 +1,90 @@
+"""Models that come with the package, each a model folder in this one, known by its name."""
+
+import importlib.resources
+import os
+from pathlib import Path
+
+DEFAULT_PRESET = "elmo_mini_en"
+
+_WEIGHTS_FILE = "weights.hdf5"
+
+
+def preset_names() -> tuple[str, ...]:
+    """The names of the presets that this version of the package knows, in order."""
+    folder = _presets_folder()
+    entries = folder.iterdir() if folder.is_dir() else ()
+    return tuple(
+        sorted(entry.name for entry in entries if entry.is_dir() and entry.name[0] not in "._")
+    )
+
+
+def preset_folder(name: str) -> Path:
+    """The model folder of a preset.
+
+    Args:
+        name: of `preset_names`.
+
+    Returns:
+        The folder's path.
+
+    Raises:
+        FileNotFoundError: if this copy of the package has no weights of it.
+        ValueError: if there is no such preset.
+
+    Example:
+    >>> preset_folder("elmo_maxi_en")
+    Traceback (most recent call last):
+    ...
+    ValueError: There is no preset 'elmo_maxi_en'. Presets: elmo_mini_en.
+    """
+    names = preset_names()
+    if name not in names:
+        raise ValueError(f"There is no preset {name!r}. {_known(names)}")
+    folder = _presets_folder() / name
+    if not (folder / _WEIGHTS_FILE).exists():
+        raise FileNotFoundError(
+            f"The weights of the preset {name!r} did not come with this copy of the package: "
+            f"{folder} has no {_WEIGHTS_FILE}. Give another model."
+        )
+    return folder
+
+
+def find_model(model: str | os.PathLike[str]) -> Path:
+    """The path of a model that is named by its path or, if there is nothing, as a preset.
+
+    Args:
+        model: a path, a checkpoint's prefix, or a name of `preset_names`.
+
+    Returns:
+        The path itself, or the preset's folder.
+
+    Raises:
+        FileNotFoundError: if it is a bare name, and of neither; or of a preset without weights.
+    """
+    path = Path(model)
+    name = os.fspath(model)
+    is_bare = path.name == name
+    if not is_bare or path.exists() or any(path.parent.glob(f"{_literal(name)}.*")):
+        return path
+    names = preset_names()
+    if name in names:
+        return preset_folder(name)
+    raise FileNotFoundError(
+        f"There is no file, folder or checkpoint {name!r}, and no preset of that name. "
+        f"{_known(names)}"
+    )
+
+
+def _known(names: tuple[str, ...]) -> str:
+    if not names:
+        return "This copy of the package has no presets."
+    return f"Presets: {', '.join(names)}."
+
+
+def _literal(name: str) -> str:
+    """A pattern for this name alone."""
+    return "".join(f"[{letter}]" if letter in "*?[" else letter for letter in name)
+
+
+def _presets_folder() -> Path:
+    return Path(str(importlib.resources.files(__name__)))
