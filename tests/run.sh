@@ -12,4 +12,4 @@ python3 -c 'import sys; sys.exit(sys.version_info < (3, 10))' ||
 "$environment/bin/ruff" format --check .
 "$environment/bin/mypy"
 "$environment/bin/python" -m pytest -n logical --dist worksteal -m "not slow"
-timeout 900 "$environment/bin/python" -m pytest -n logical --dist worksteal -m slow
+timeout 1500 "$environment/bin/python" -m pytest -n logical --dist worksteal -m slow

@@ -168,15 +168,22 @@ def _sum_of_masked(
 ) -> list[tf.Tensor]:
     place = tf.range(tf.shape(tokens)[1])
     is_word = (place > 0) & (place < lengths[:, tf.newaxis] - 1)  # (batch, tokens)
-    total = tf.zeros(tf.shape(lengths), model.softmax.variable_dtype)
-    for turn in range(MASKED_IN_TURNS):
+
+    def sum_of_turn(turn: tf.Tensor) -> tf.Tensor:
         is_chosen = is_word & (place % MASKED_IN_TURNS == turn)
         seen = tf.where(is_chosen, MASK_WORD, tokens)
         char_ids = sentences_to_char_ids(seen, lengths, model.config.max_characters)
         losses = model({"char_ids": char_ids, "targets": ids, "is_chosen": is_chosen, "mask": mask})
         row = tf.where(is_chosen)[:, 0]
-        total -= tf.math.unsorted_segment_sum(losses, row, tf.size(lengths))
-    return [total]
+        return -tf.math.unsorted_segment_sum(losses, row, tf.size(lengths))
+
+    sums = tf.map_fn(
+        sum_of_turn,
+        tf.range(MASKED_IN_TURNS),
+        fn_output_signature=model.softmax.variable_dtype,
+        parallel_iterations=1,
+    )  # (turns, batch)
+    return [tf.reduce_sum(sums, axis=0)]
 
 
 def write_scores(

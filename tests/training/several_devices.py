@@ -1,6 +1,6 @@
 """Pretrains on several devices; a process of `test_distribution.py`.
 
-python -m tests.training.several_devices RUN one|mirrored|workers [UPDATE]
+python -m tests.training.several_devices RUN mirrored|workers [UPDATE]
 
 At UPDATE, if there is one, it kills itself.
 """
@@ -13,7 +13,6 @@ from elmo_tf2.training import pretrain
 from tests.training.killed import AtUpdate
 
 STRATEGIES = {
-    "one": tf.distribute.get_strategy,
     "mirrored": lambda: tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]),
     "workers": tf.distribute.MultiWorkerMirroredStrategy,
 }

@@ -140,10 +140,10 @@ def test_initial_weights_may_be_of_text_tokenized_otherwise(make_run):
     np.testing.assert_array_equal(trained.softmax.kernel.numpy(), weights.softmax.kernel)
 
 
-@pytest.mark.parametrize("text", ["{", "[]", '{"train": []}'])
-def test_a_damaged_list_of_texts_is_told(make_run, text):
+@pytest.mark.parametrize("content", ["{", "[]", '{"train": []}'])
+def test_a_damaged_list_of_texts_is_told(make_run, content):
     folder = make_run()
-    folder.text_file.write_text(text)
+    folder.text_file.write_text(content)
     with pytest.raises(ValueError, match="text.json must be JSON that names"):
         run(folder)
 
