@@ -27,8 +27,6 @@ Examples:
   elmo-tf2 demo my_demo --model google_elmo_3 --word bank
 """  # noqa: E501
 
-_LAYERS = {"word_emb": "without context", "elmo": "mix of all layers"}
-
 
 def demo(
     out: Annotated[Path, typer.Argument(metavar="[OUT]", help="The folder to make.")] = Path(
@@ -86,7 +84,9 @@ def _say_word(figures: "WordFigures") -> None:
 
 
 def _layer_name(layer: str) -> str:
-    return _LAYERS.get(layer, f"layer {layer.removeprefix('lstm_outputs')}")
+    from elmo_tf2.demo import layer_title
+
+    return layer_title(layer)
 
 
 def _rank(figures: "WordFigures") -> tuple[int, float]:

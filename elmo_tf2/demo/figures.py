@@ -13,6 +13,14 @@ _DECIMALS = 5
 VERDICTS = ("does not separate", "separates in part", "separates")
 
 
+_TITLES = {"word_emb": "without context", "elmo": "mix of all layers"}
+
+
+def layer_title(layer: str) -> str:
+    """What people call a layer of an exported model."""
+    return _TITLES.get(layer, f"layer {layer.removeprefix('lstm_outputs')}")
+
+
 class Query(NamedTuple):
     """A sentence, and how near its word is to the word in others.
 

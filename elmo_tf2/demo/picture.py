@@ -6,13 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from elmo_tf2.demo.figures import plane_of
+from elmo_tf2.demo.figures import layer_title, plane_of
 from elmo_tf2.files import StrPath
 
 # Of Okabe and Ito: told apart by the colour-blind, and by their marks without colour.
 _STYLES = (("#0072B2", "o"), ("#D55E00", "s"), ("#009E73", "^"), ("#CC79A7", "D"))
 _MAX_SNIPPET = 26
-_NAMES = {"word_emb": "without context", "elmo": "mix of all layers"}
 
 
 def draw_senses(
@@ -42,15 +41,11 @@ def draw_senses(
     panels = figure.subplots(1, len(layers), squeeze=False, width_ratios=widths)[0]
     figure.subplots_adjust(left=0.01, right=0.99, top=0.84, bottom=0.09, wspace=0.03)
     for panel, (layer, points) in zip(panels, planes.items(), strict=True):
-        _draw_panel(panel, word, senses, points, _title(layer))
+        _draw_panel(panel, word, senses, points, layer_title(layer))
     handles, names = panels[-1].get_legend_handles_labels()
     figure.legend(handles, names, loc="lower center", ncols=len(names), frameon=False, fontsize=13)
     figure.suptitle(f"“{word}” in {sum(map(len, senses.values()))} sentences", fontsize=18, y=0.97)
     figure.savefig(path)
-
-
-def _title(layer: str) -> str:
-    return _NAMES.get(layer, f"layer {layer.removeprefix('lstm_outputs')}")
 
 
 def _draw_panel(

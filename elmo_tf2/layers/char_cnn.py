@@ -29,7 +29,8 @@ class CharCNN(keras.layers.Layer):
 
     A word's vector depends on the word alone, so the network runs once a distinct word of the
     batch. And of two windows that lie wholly in a word's padding one is enough for the maximum,
-    so the characters are cut to the longest word plus the widest filter. Neither changes a value.
+    so the words are computed in groups of like length, whose windows end one past the group's
+    longest word. Neither changes a value.
 
     Weights: `embedding` `(262, char_embedding_dim)` with row 0 for "no word" (zeros, never
     trained); kernels `(width, char_embedding_dim, number)` and biases `(number,)`.
@@ -127,19 +128,23 @@ class CharCNN(keras.layers.Layer):
         words = tf.reshape(inputs, [-1, inputs.shape[-1]])
         distinct, index = tf.raw_ops.UniqueV2(x=words, axis=[0])  # (distinct, chars), (words,)
         distinct = tf.ensure_shape(distinct, [None, inputs.shape[-1]])
-        order = tf.argsort(_lengths(distinct), direction="DESCENDING")
-        vectors = self._word_vectors(tf.gather(distinct, order))  # (distinct, output_dim)
+        lengths = _lengths(distinct)
+        order = tf.argsort(lengths, direction="DESCENDING")
+        vectors = self._word_vectors(tf.gather(distinct, order), tf.gather(lengths, order))
         vectors = tf.gather(vectors, tf.gather(tf.math.invert_permutation(order), index))
         vectors = tf.reshape(vectors, tf.concat([tf.shape(inputs)[:-1], [self.output_dim]], axis=0))
         vectors.set_shape([*inputs.shape[:-1], self.output_dim])
         return vectors
 
-    def _word_vectors(self, char_ids: tf.Tensor) -> tf.Tensor:
+    def _word_vectors(self, char_ids: tf.Tensor, lengths: tf.Tensor) -> tf.Tensor:
         """Vectors `(words, output_dim)` of words, the longest first."""
         number = tf.cast(tf.shape(char_ids)[0], tf.float32)
         bounds = [tf.cast(tf.math.ceil(share * number), tf.int32) for share in _GROUPS]
         vectors = tf.concat(
-            [self._top_sums(char_ids[first:last]) for first, last in itertools.pairwise(bounds)],
+            [
+                self._top_sums(char_ids[first:last], lengths[first:last])
+                for first, last in itertools.pairwise(bounds)
+            ],
             axis=0,
         )  # (words, filters)
         activation = tf.nn.relu if self.activation == "relu" else tf.tanh
@@ -151,7 +156,7 @@ class CharCNN(keras.layers.Layer):
         is_word = tf.reduce_any(char_ids > 0, axis=-1, keepdims=True)
         return tf.where(is_word, vectors, tf.zeros([], vectors.dtype))
 
-    def _top_sums(self, char_ids: tf.Tensor) -> tf.Tensor:
+    def _top_sums(self, char_ids: tf.Tensor, lengths: tf.Tensor) -> tf.Tensor:
         """Every filter's maximum over a word's windows, `(words, filters)`.
 
         A window is as wide as the widest filter, and the kernels of the others are filled up with
@@ -160,7 +165,7 @@ class CharCNN(keras.layers.Layer):
         """
         chars = char_ids.shape[-1]
         widest = max(width for width, _ in self.filters)
-        num_windows = tf.minimum(tf.reduce_max(tf.pad(_lengths(char_ids), [[0, 1]])) + 1, chars)
+        num_windows = tf.minimum(tf.reduce_max(tf.pad(lengths, [[0, 1]])) + 1, chars)
         char_ids = tf.pad(char_ids, [[0, 0], [0, widest]])[:, : num_windows + widest - 1]
         # Through the reshape the table's gradient is dense: of a sparse one, in which a character
         # occurs many times, Keras' optimizers would make other updates.

@@ -56,8 +56,7 @@ def lstm_window(
 
         def step(t: tf.Tensor, h: tf.Tensor, c: tf.Tensor, kept: list[tf.TensorArray]) -> Loop:
             gates = gates_of_inputs.read(t) + tf.matmul(tf.cast(h, dtype), recurrent_kernel)
-            i, j, f, o = tf.split(tf.cast(gates, state_dtype), 4, axis=1)
-            i, j, f, o = tf.sigmoid(i), tf.tanh(j), tf.sigmoid(f + 1.0), tf.sigmoid(o)
+            i, j, f, o = activated_gates(tf.cast(gates, state_dtype))
             c = clip(f * c + i * j, cell_clip)
             output = cell = tf.cast(o * tf.tanh(c), dtype)
             for kernel in projection:
@@ -120,6 +119,12 @@ def lstm_window(
         return (outputs, h, c), backward
 
     return tf.custom_gradient(forward)(inputs, *state, kernel, bias, *projection)
+
+
+def activated_gates(sums: tf.Tensor) -> tuple[tf.Tensor, ...]:
+    """The gates i, j, f and o, each `(batch, units)`, from their sums `(batch, 4 * units)`."""
+    i, j, f, o = tf.split(sums, 4, axis=1)
+    return tf.sigmoid(i), tf.tanh(j), tf.sigmoid(f + 1.0), tf.sigmoid(o)
 
 
 def clip(value: tf.Tensor, bound: float | None) -> tf.Tensor:

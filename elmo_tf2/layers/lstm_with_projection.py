@@ -8,7 +8,7 @@ import keras
 import tensorflow as tf
 
 from elmo_tf2.arguments import check_clip, check_integer, check_static_last_dim
-from elmo_tf2.layers.lstm_window import clip, lstm_window
+from elmo_tf2.layers.lstm_window import activated_gates, clip, lstm_window
 from elmo_tf2.layers.packing import packing
 
 
@@ -284,10 +284,9 @@ def _recurrence(
         def step(t: tf.Tensor, h: tf.Tensor, c: tf.Tensor, outputs: tf.TensorArray) -> Any:
             rows = active_rows[t]  # the sentences that have not ended; the others stand still
             gates = inputs.read(t) + tf.matmul(tf.cast(h[:rows], dtype), recurrent_kernel)
-            i, j, f, o = tf.split(tf.cast(gates, state_dtype), 4, axis=1)
-            new_c = tf.sigmoid(f + 1.0) * c[:rows] + tf.sigmoid(i) * tf.tanh(j)
-            new_c = clip(new_c, cell_clip)
-            new_h = tf.cast(tf.sigmoid(o) * tf.tanh(new_c), dtype)
+            i, j, f, o = activated_gates(tf.cast(gates, state_dtype))
+            new_c = clip(f * c[:rows] + i * j, cell_clip)
+            new_h = tf.cast(o * tf.tanh(new_c), dtype)
             for kernel in projection_kernel:
                 new_h = clip(tf.matmul(new_h, kernel), projection_clip)
             h = tf.concat([tf.cast(new_h, state_dtype), h[rows:]], axis=0)

@@ -1,12 +1,10 @@
 """LanguageModel: a BiLM that learns from text by predicting neighbours."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import keras
 import tensorflow as tf
 
-from elmo_tf2.config import ElmoConfig
 from elmo_tf2.data.windows import Window
 from elmo_tf2.layers import LSTMWithProjection
 from elmo_tf2.models.pretraining_model import PretrainingModel, WindowLoss
@@ -64,19 +62,7 @@ class LanguageModel(PretrainingModel):
      - [Peters et al., 2018](https://arxiv.org/abs/1802.05365)
     """
 
-    def __init__(
-        self,
-        config: ElmoConfig | Mapping[str, Any],
-        vocabulary_size: int,
-        batch_size: int,
-        dropout: float = 0.1,
-        num_negatives: int | None = 8192,
-        seed: int = 0,
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(
-            config, vocabulary_size, batch_size, dropout, num_negatives, seed, **kwargs
-        )
+    def _check_config(self) -> None:
         if self.config.is_merged:
             raise ValueError(
                 '`config` must have architecture="separate": a merged biLM sees the next word, '

@@ -1,12 +1,8 @@
 """MaskedLanguageModel: a merged BiLM that learns from text by predicting masked words."""
 
-from collections.abc import Mapping
-from typing import Any
-
 import keras
 import tensorflow as tf
 
-from elmo_tf2.config import ElmoConfig
 from elmo_tf2.data.windows import Window
 from elmo_tf2.models.pretraining_model import PretrainingModel, WindowLoss
 
@@ -62,19 +58,7 @@ class MaskedLanguageModel(PretrainingModel):
      - [Baevski et al., 2019](https://arxiv.org/abs/1903.07785)
     """
 
-    def __init__(
-        self,
-        config: ElmoConfig | Mapping[str, Any],
-        vocabulary_size: int,
-        batch_size: int,
-        dropout: float = 0.1,
-        num_negatives: int | None = 8192,
-        seed: int = 0,
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(
-            config, vocabulary_size, batch_size, dropout, num_negatives, seed, **kwargs
-        )
+    def _check_config(self) -> None:
         if not self.config.is_merged:
             raise ValueError(
                 '`config` must have architecture="merged"; for the published one take '

@@ -80,11 +80,15 @@ class PretrainingModel(keras.Model):
         self.seed = seed
         self.bilm = BiLM(config, dtype=self.dtype_policy, name="bilm")
         self.config = self.bilm.config
+        self._check_config()
         self.softmax = SampledSoftmax(
             vocabulary_size, num_negatives, dtype=self.dtype_policy, name="softmax"
         )
         self.loss_tracker = keras.metrics.Mean(name="loss")
         self.build()
+
+    def _check_config(self) -> None:
+        """Refuses an encoder that can't learn so."""
 
     def build(self, input_shape: Any = None) -> None:
         self.bilm.build()
