@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import FrameType
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -115,12 +116,12 @@ def pretrain(
     settings = folder.read_config()
     say(f"Run {run}:")
     say_table(_rows(settings, folder))
-    with strategy.scope(), _asked_to_end(), _progress(settings) as callback:
+    with strategy.scope(), _stop_when_asked() as stop, _progress(settings) as progress:
         try:
             library(
                 run,
                 initial=weights,
-                callbacks=[callback],
+                callbacks=[progress, stop],
                 save_every=save_every,
                 evaluate_every=evaluate_every,
             )
@@ -223,12 +224,34 @@ def _strategy() -> Any:
 
 
 @contextlib.contextmanager
-def _asked_to_end() -> Iterator[None]:
-    """Takes SIGTERM, by which schedulers end a job, as Ctrl-C; and that in the background too."""
+def _stop_when_asked() -> Iterator[Any]:
+    """A Keras callback that stops a run after an update in which Ctrl-C or SIGTERM came.
+
+    Schedulers end a job by SIGTERM. An exception that is raised where the signal happens to come
+    may be lost: Python drops those in destructors and in callbacks of weak references. A second
+    signal is raised there nevertheless.
+    """
+    import keras
+
+    asked = False
+
+    def ask(number: int, frame: FrameType | None) -> None:
+        nonlocal asked
+        if asked:
+            signal.default_int_handler(number, frame)
+        asked = True
+        with contextlib.suppress(OSError):  # and not `print`, which cannot be entered twice
+            os.write(2, b"\nStopping after this update. Again to stop at once.\n")
+
+    class Stop(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+            if asked:
+                raise KeyboardInterrupt
+
     signals = (signal.SIGTERM, signal.SIGINT)
-    before = [signal.signal(number, signal.default_int_handler) for number in signals]
+    before = [signal.signal(number, ask) for number in signals]
     try:
-        yield
+        yield Stop()
     finally:
         for number, handler in zip(signals, before, strict=True):
             signal.signal(number, handler)

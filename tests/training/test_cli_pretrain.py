@@ -1,9 +1,12 @@
 """The commands `pretrain` and `evaluate`: from a text to vectors."""
 
+import signal
+
 import h5py
 import numpy as np
 import pytest
 
+from elmo_tf2.cli.pretrain import _stop_when_asked
 from elmo_tf2.training import RunFolder
 from tests.cli_fixtures import run
 from tests.training.conftest import MODEL, SETTINGS
@@ -87,3 +90,16 @@ def test_mistakes_are_told(data, tmp_path, arguments, message, exit_code):
     arguments = [argument.format(**names) for argument in arguments]
     assert message in run(*arguments, exit_code=exit_code)
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_an_update_and_a_second_one_ends_at_once(number, capfd):
+    before = signal.getsignal(number)
+    with pytest.raises(KeyboardInterrupt), _stop_when_asked() as stop:
+        stop.on_train_batch_end(0)
+        signal.raise_signal(number)
+        assert "Stopping after this update. Again to stop at once." in capfd.readouterr().err
+        with pytest.raises(KeyboardInterrupt):
+            stop.on_train_batch_end(1)
+        signal.raise_signal(number)
+    assert signal.getsignal(number) == before

@@ -1,5 +1,6 @@
 """A run that is killed goes on as if it never had been: SIGKILL anywhere, SIGTERM, Ctrl-C."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -68,8 +69,9 @@ def test_a_killed_run_goes_on_as_if_it_never_had_been(make_run):
     np.testing.assert_array_equal(weights.softmax.kernel, expected.softmax.kernel)
 
 
-def start(*arguments):
-    return subprocess.Popen(
+@contextlib.contextmanager
+def started(*arguments):
+    process = subprocess.Popen(
         [sys.executable, "-m", "elmo_tf2", "pretrain", *map(str, arguments)],
         cwd=REPOSITORY,
         env=ENVIRONMENT,
@@ -77,6 +79,11 @@ def start(*arguments):
         stderr=subprocess.STDOUT,
         text=True,
     )
+    with process:
+        try:
+            yield process
+        finally:
+            process.kill()
 
 
 def wait_for_updates(process, folder, number):
@@ -90,14 +97,14 @@ def wait_for_updates(process, folder, number):
     raise AssertionError(process.communicate()[0])
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "SIGTERM"])
-def test_a_command_that_is_asked_to_end_saves_and_says_how_to_go_on(data, tmp_path, number):
+def test_a_command_that_is_asked_to_end_saves_and_says_how_to_go_on(data, tmp_path):
     folder = RunFolder(tmp_path / "run")
     settings = [part for setting in SETTINGS for part in ("--set", setting)]
-    process = start(folder.path, "--data", data, *settings, "--set", "updates=100000")
-    wait_for_updates(process, folder, 10)
-    process.send_signal(number)
-    said, _ = process.communicate(timeout=60)
+    with started(folder.path, "--data", data, *settings, "--set", "updates=100000") as process:
+        wait_for_updates(process, folder, 10)
+        process.send_signal(signal.SIGINT)
+        said, _ = process.communicate(timeout=120)
+    assert "Stopping after this update." in said
     assert f"Stopped and saved. To go on: elmo-tf2 pretrain {folder.path} --resume" in said
     assert process.returncode == 130
     saved = int(folder.read_history()[-1]["update"])
