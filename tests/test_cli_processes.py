@@ -1,5 +1,6 @@
 """The command line as a user starts it: a process, with its exit code and its streams."""
 
+import contextlib
 import json
 import os
 import signal
@@ -51,34 +52,31 @@ def test_a_name_that_is_no_unicode_will_do(tmp_path):
     assert result.stderr.startswith("Error: There is no file")
 
 
-def test_warnings_of_the_library_go_to_stderr(model, tmp_path):
+def test_warnings_go_to_stderr_and_a_terminal_that_knows_ascii_only_will_do(model, tmp_path):
     options = json.loads((model / "options.json").read_text())
     options["unheard_of"] = 1
     (tmp_path / "options.json").write_text(json.dumps(options))
-    result = run_process("convert", model, tmp_path / "out", "--options", tmp_path / "options.json")
-    assert result.returncode == 0
+    folder = tmp_path / "na\u00efve_\u732b"
+    folder.mkdir()
+    result = run_process(
+        *("convert", model, folder / "out", "--options", tmp_path / "options.json"),
+        **{"PYTHONIOENCODING": "ascii", "LC_ALL": "C", "PYTHONUTF8": "0"},
+    )
+    assert result.returncode == 0, result.stderr
     (line,) = result.stderr.splitlines()  # and nothing that TensorFlow has to say
     assert line.startswith("Warning: ") and "`unheard_of` is passed over" in line
     assert "Warning" not in result.stdout
-
-
-def test_in_a_pipe_there_is_no_progress_bar(model, tmp_path):
-    (tmp_path / "text.txt").write_text(random_text(50))
-    result = run_process(
-        "embed", model, tmp_path / "text.txt", tmp_path / "out.hdf5", FORCE_COLOR="1"
-    )
-    assert result.returncode == 0
-    assert result.stderr == ""
-    assert result.stdout.startswith("Wrote ") and "\x1b" not in result.stdout
-
-
-def test_a_terminal_that_knows_ascii_only_will_do(model, tmp_path):
-    folder = tmp_path / "na\u00efve_\u732b"
-    folder.mkdir()
-    variables = {"PYTHONIOENCODING": "ascii", "LC_ALL": "C", "PYTHONUTF8": "0"}
-    result = run_process("convert", model, folder / "out", **variables)
-    assert result.returncode == 0, result.stderr
     assert result.stdout.isascii()
+
+
+@contextlib.contextmanager
+def ctrl_c_at_work():
+    """Lets processes started here have SIGINT also where the tests ignore it, in the background."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGINT")
@@ -87,7 +85,8 @@ def test_ctrl_c_and_the_same_command_give_what_one_run_gives(model, tmp_path):
     text.write_text(random_text(4_000) * 2)
     command = [sys.executable, "-m", "elmo_tf2", "embed", str(model), str(text), str(out)]
     streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    process = subprocess.Popen(command, env=environment(), **streams)
+    with ctrl_c_at_work():
+        process = subprocess.Popen(command, env=environment(), **streams)
     progress = tmp_path / "out.hdf5.unfinished" / "progress.json"
     while not (progress.exists() and json.loads(progress.read_text())["finished_tokens"]):
         assert process.poll() is None
@@ -97,7 +96,10 @@ def test_ctrl_c_and_the_same_command_give_what_one_run_gives(model, tmp_path):
     assert process.returncode == 130
     assert stderr == "Interrupted. Give the same command again to go on.\n"
     assert not out.exists()
-    assert run_process(*command[3:]).returncode == 0
+    result = run_process(*command[3:], FORCE_COLOR="1")
+    assert result.returncode == 0
+    assert result.stderr == ""  # no progress bar in a pipe
+    assert result.stdout.startswith("Wrote ") and "\x1b" not in result.stdout
     run("embed", model, text, tmp_path / "whole.hdf5")
     features = read_features(out)
     assert len(features) == 8_000

@@ -334,6 +334,7 @@ def test_wrong_arguments_are_named(raw, tmp_path, kwargs, message):
         (lzma.compress(b"text " * 99)[:-9], ValueError, "can't be decompressed"),
         (b"\0" * 100, ValueError, "is not text in UTF-8"),
     ],
+    ids=["none", "empty", "no word", "gzip, cut", "xz, cut", "binary"],
 )
 def test_a_bad_text_leaves_what_was_there(raw, tmp_path, content, error, message):
     prepare([raw], tmp_path / "out", min_count=1)

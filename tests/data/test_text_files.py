@@ -192,6 +192,7 @@ def test_progress_counts_the_bytes_of_all_files(tmp_path, standard_input):
         lzma.compress(b"some text " * 100)[:-20],
         lzma.compress(b"some text " * 100)[:30] + b"garbage" * 10,
     ],
+    ids=["gzip, cut", "gzip, overwritten", "gzip, wrong sum", "xz, cut", "xz, overwritten"],
 )
 def test_a_damaged_file_is_named(tmp_path, content):
     (tmp_path / "text").write_bytes(content)
