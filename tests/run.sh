@@ -11,5 +11,6 @@ python3 -c 'import sys; sys.exit(sys.version_info < (3, 10))' ||
 "$environment/bin/ruff" check .
 "$environment/bin/ruff" format --check .
 "$environment/bin/mypy"
+export TF_NUM_INTRAOP_THREADS=1  # every process of pytest has a core
 "$environment/bin/python" -m pytest -n logical --dist worksteal -m "not slow"
 timeout 1500 "$environment/bin/python" -m pytest -n logical --dist worksteal -m slow

@@ -1,15 +1,14 @@
 """benchmarks/compare.py: what it counts, and one small run of elmo_tf2 alone."""
 
 import json
-import subprocess
-import sys
 
+import compare
+import machine_limits
 import pytest
 from random_model import make_options, write_random_model
 from report import least_gflop_per_token
 
 from elmo_tf2.weights import read_model_folder
-from tests.conftest import REPOSITORY
 
 
 @pytest.fixture
@@ -46,13 +45,19 @@ def test_a_random_model_is_a_model_folder(model):
 
 
 @pytest.mark.slow
-def test_elmo_tf2_is_measured_when_it_is_alone(model, tmp_path):
+def test_elmo_tf2_is_measured_when_it_is_alone(model, tmp_path, monkeypatch):
     pytest.importorskip("resource")  # by which memory is measured
-    command = [sys.executable, REPOSITORY / "benchmarks" / "compare.py", "--model", model]
-    command += ["--implementation", "elmo_tf2", "--repeats", "1", "--max-sentences", "4"]
-    command += ["--batch-size", "2", "--json", tmp_path / "report.json"]
-    result = subprocess.run(command, capture_output=True, text=True, timeout=600, cwd=tmp_path)
-    assert result.returncode == 0, result.stdout + result.stderr
+    monkeypatch.setattr(machine_limits, "PRODUCT", (2, 2, 2))
+    monkeypatch.setattr(machine_limits, "COPY_BYTES", 2**20)
+    monkeypatch.setattr(compare, "machine_limits", machine_limits.measure)
+    compare.main(
+        model=model,
+        implementation=["elmo_tf2"],
+        repeats=1,
+        max_sentences=4,
+        batch_size=[2],
+        json_report=tmp_path / "report.json",
+    )
     report = json.loads((tmp_path / "report.json").read_text())
     assert report["implementations"]["elmo_tf2"]["batches"]["2"]["tokens_per_second"] > 0
     assert max(report["largest_differences"].values()) < 1e-5  # batch 2 and batch 32

@@ -121,7 +121,7 @@ def test_sparse_updates_equal_dense_ones(train_file, vocabulary, monkeypatch, na
     def weights_after_updates():
         keras.utils.set_random_seed(3)
         model = LanguageModel(CONFIG, len(WORDS), batch_size=2, num_negatives=5, dropout=0.0)
-        model.compile(OPTIMIZERS[name]())
+        model.compile(OPTIMIZERS[name](), run_eagerly=True)  # in which making a graph is saved
         windows = training_windows([train_file], vocabulary, 2, 5)
         model.fit(windows, steps_per_epoch=4, shuffle=False, verbose=0)
         return model.get_weights()
