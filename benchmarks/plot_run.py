@@ -2,8 +2,8 @@
 
     $ python benchmarks/plot_run.py RUN curve.png
 
-Those of training are of the sampled softmax, which flatters them, and of dropout, which does not;
-the held-out ones are of the full softmax.
+Those of training are mostly of a sampled softmax, which flatters them, and of dropout, which does
+not; the held-out ones are of the full softmax.
 """
 
 import argparse
@@ -22,6 +22,9 @@ def draw(run: str, path: str) -> None:
     Args:
         run: its folder.
         path: the picture, whose ending tells the format.
+
+    Raises:
+        SystemExit: if the run was never trained.
     """
     rows = RunFolder(run).read_history()
     if not rows:
@@ -31,8 +34,13 @@ def draw(run: str, path: str) -> None:
     figure = Figure(figsize=(8, 5.5), dpi=110, layout="constrained")
     FigureCanvasAgg(figure)  # no window, whatever the environment
     above, below = figure.subplots(2, 1, sharex=True, height_ratios=[4, 1])
-    above.plot(updates, [float(row["perplexity"]) for row in rows], color="#0072B2", linewidth=1)
-    above.lines[0].set_label("training, sampled softmax")
+    above.plot(
+        updates,
+        [float(row["perplexity"]) for row in rows],
+        color="#0072B2",
+        linewidth=1,
+        label="training",
+    )
     above.plot(
         [int(row["update"]) for row in held_out],
         [float(row["heldout_perplexity"]) for row in held_out],

@@ -12,12 +12,22 @@ _DECIMALS = 5
 # From the worst to the best.
 VERDICTS = ("does not separate", "separates in part", "separates")
 
-
 _TITLES = {"word_emb": "without context", "elmo": "mix of all layers"}
 
 
 def layer_title(layer: str) -> str:
-    """What people call a layer of an exported model."""
+    """What people call a layer of an exported model.
+
+    Args:
+        layer: the name of its output, "lstm_outputs1" say.
+
+    Returns:
+        Its title, "layer 1" say.
+
+    Example:
+    >>> layer_title("word_emb")
+    'without context'
+    """
     return _TITLES.get(layer, f"layer {layer.removeprefix('lstm_outputs')}")
 
 

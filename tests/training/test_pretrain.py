@@ -61,8 +61,12 @@ def test_a_resumed_run_equals_an_uninterrupted_one(make_run):
     "changes",
     [
         {
-            **{"optimizer": "adam", "warmup_updates": 4, "decay": "cosine"},
-            **{"accumulate": 2, "lowercase_rate": 0.5, "precision": "mixed_bfloat16"},
+            "optimizer": "adam",
+            "warmup_updates": 4,
+            "decay": "cosine",
+            "accumulate": 2,
+            "lowercase_rate": 0.5,
+            "precision": "mixed_bfloat16",
         },
         {"model": MERGED, "masked_share": 0.3, "optimizer": "adam"},
     ],
