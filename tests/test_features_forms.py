@@ -201,19 +201,23 @@ def interrupted(done, total):
 
 
 @pytest.mark.usefixtures("long_text")
-@pytest.mark.parametrize("name", ["v.tfrecord", "v.npy", "v.parquet"])
-def test_an_interrupted_run_goes_on(embed, tmp_path, name):
+def test_an_interrupted_run_of_the_same_choices_goes_on(embed, tmp_path):
     choice = {"sentence": "mean", "layers": (1, 0)}
     with pytest.raises(KeyboardInterrupt):
-        embed(name, on_progress=interrupted, **choice)
-    with pytest.raises(ValueError, match="unfinished run, and the dtype differs"):
-        embed(name, **choice, dtype="float16")
+        embed("v.npy", on_progress=interrupted, **choice)
+    for other, message in (
+        ({"layers": (0, 1)}, "the choice of layers differs"),
+        ({"sentence": "max"}, "the choice of sentence vectors differs"),
+        ({"layers": None, "dtype": "float16"}, "the choice of layers differs and the dtype differ"),
+    ):
+        with pytest.raises(ValueError, match=f"unfinished run, and {message}"):
+            embed("v.npy", **{**choice, **other})
     calls = []
-    embed(name, on_progress=lambda *call: calls.append(call), **choice)
+    embed("v.npy", on_progress=lambda *call: calls.append(call), **choice)
     assert calls[0][0] > 0
-    assert {path.name for path in tmp_path.iterdir()} == {"text.txt", name}
-    whole = embed(f"whole-{name}", **choice)
-    assert (tmp_path / name).read_bytes() == whole.read_bytes()
+    assert {path.name for path in tmp_path.iterdir()} == {"text.txt", "v.npy"}
+    whole = embed("whole.npy", **choice)
+    assert (tmp_path / "v.npy").read_bytes() == whole.read_bytes()
 
 
 @pytest.mark.usefixtures("long_text")
@@ -242,21 +246,13 @@ def test_after_an_interruption_while_converting_only_that_is_done_again(
     )
 
 
-@pytest.mark.parametrize(
-    ("choice", "message"),
-    [
-        ({"layers": (0, 1)}, "the choice of layers differs"),
-        ({"sentence": "max"}, "the choice of sentence vectors differs"),
-        ({"layers": (0, 1), "dtype": "float16"}, "the choice of layers differs and the dtype"),
-    ],
-)
-def test_a_run_does_not_go_on_with_other_choices(embed, long_text, choice, message):
+@pytest.mark.usefixtures("long_text")
+def test_overwriting_gives_up_a_run_of_other_choices(embed):
     with pytest.raises(KeyboardInterrupt):
         embed("v.hdf5", on_progress=interrupted)
-    with pytest.raises(ValueError, match=message):
-        embed("v.hdf5", **choice)
-    assert len(read_features(embed("v.hdf5", overwrite=True, **choice))) == 41
-    assert long_text
+    features = read_features(embed("v.hdf5", overwrite=True, sentence="max", dtype="float16"))
+    assert len(features) == 41
+    assert {(vectors.shape, vectors.dtype.name) for vectors in features} == {((3, 16), "float16")}
 
 
 @pytest.mark.parametrize("change", [lambda content: content + "more\n", str.upper])

@@ -241,7 +241,7 @@ def test_what_is_no_parquet_of_vectors_is_an_error(tmp_path):
     lines, vectors = pyarrow.array(["a", "b"]), pyarrow.array([[1.0, 2.0], None])
     floats = pyarrow.list_(pyarrow.float32(), 2)
     for columns, found in (
-        ({"sentence": lines}, "Found: sentence .string.$"),
+        ({"sentence": lines}, r"Found: sentence .string.\.$"),
         ({"x": vectors.cast(floats)}, "Found: x .fixed_size_list<"),
         ({"sentence": lines, "x": vectors}, "Found: sentence .string., x .list<"),
         ({"sentence": vectors.cast(floats), "x": vectors.cast(floats)}, "Found: sentence .fixed"),

@@ -109,9 +109,10 @@ def write_tfrecord(path: Path, vectors: Vectors) -> None:
     ...     example = tf.io.parse_single_example(record, features)
     ...     vectors = tf.io.decode_raw(example["vectors"], tf.float32)
     ...     return example["tokens"], tf.reshape(vectors, example["shape"])
-    >>> for tokens, vectors in tf.data.TFRecordDataset("vectors.tfrecord").map(read):
-    ...     print(tokens.shape, vectors.shape)
-    (6,) (3, 6, 8)
+    >>> for record in tf.data.TFRecordDataset("vectors.tfrecord"):  # or its `map(read)`
+    ...     tokens, vectors = read(record)
+    >>> tokens.shape, vectors.shape
+    (TensorShape([6]), TensorShape([3, 6, 8]))
 
     Args:
         path: the file.

@@ -232,6 +232,7 @@ def _of_tfrecord(path: Path) -> _Source:
     text = "tokens" if len(shape) == 3 else "sentence"
     spec = {"vectors": vectors, text: tf.TensorSpec([None] if text == "tokens" else [], tf.string)}
 
+    @tf.autograph.experimental.do_not_convert  # there is nothing to convert
     def parse(record: tf.Tensor) -> dict[str, tf.Tensor]:
         example = tf.io.parse_single_example(record, features)
         array = tf.reshape(tf.io.decode_raw(example["vectors"], dtype), example["shape"])
