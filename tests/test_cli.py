@@ -89,6 +89,8 @@ def test_the_version_of_a_copy_that_is_not_installed_is_not_known(monkeypatch):
         ["export", "a", "b", "--trainable", "everything"],
         ["embed", "a", "b", "c", "--batch-size", "0"],
         ["embed", "a", "b", "c", "--batch-size", "many"],
+        ["embed", "a", "b", "c", "--layers", "all"],
+        ["embed", "a", "b", "c", "--sentence", "sum"],
     ],
 )
 def test_wrong_usage_ends_with_2_and_says_how_to_get_help(arguments):
@@ -116,7 +118,8 @@ def test_no_arguments_give_the_help():
         (["embed", "{model}", "{tmp}", "{tmp}/out"], "is not a file. Expected: a text file"),
         (["embed", "{model}", "{text}", "{tmp}"], "is a folder. Expected: the name of a file"),
         (["embed", "{model}", "{text}", "{text}"], "is the text itself"),
-        (["embed", "{model}", "{text}", "{text}/out"], "text.txt.*: (Not a dir|File exists)"),
+        (["embed", "{model}", "{text}", "{tmp}/out"], "must have an ending .* Found: none"),
+        (["embed", "{model}", "{text}", "{text}/out.h5"], "text.txt.*: (Not a dir|File exists)"),
     ],
 )
 def test_a_users_mistake_is_told_in_a_line_and_ends_with_1(model, tmp_path, arguments, message):

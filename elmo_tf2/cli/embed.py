@@ -1,18 +1,31 @@
 """`elmo-tf2 embed`."""
 
+from enum import Enum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from elmo_tf2.cli.arguments import Tokenizer, model_argument
+from elmo_tf2.cli.arguments import Dtype, Tokenizer, model_argument
 from elmo_tf2.cli.messages import complain, progress_bar, quiet_imports, say
 from elmo_tf2.presets import find_model
 
 HELP = """\
 Compute the vectors of a text.
 
-All layers of every word go into an HDF5 file. TEXT has one sentence a line, as it was written: the model's own tokenizer makes words of it, those that it was trained on (`inspect` tells which; of imported weights it is spaces, for they were trained on tokenised text). If TEXT is tokenised already, say so with --tokenizer spaces. OUT gets a dataset for every line, named by its number, "0", "1" and so on: float32 (layers, tokens, dimensions), the layout of bilm-tf's dump_bilm_embeddings. Layer 0 is the word vector, twice side by side; the others are forward and backward vectors side by side.
+All layers of every word go into a file, whose ending tells what kind of file. TEXT has one sentence a line, as it was written: the model's own tokenizer makes words of it, those that it was trained on (`inspect` tells which; of imported weights it is spaces, for they were trained on tokenised text). If TEXT is tokenised already, say so with --tokenizer spaces.
+
+\b
+.hdf5, .h5  A dataset for every line, named by its number, "0", "1" and so on:
+            float32 (layers, tokens, dimensions), the layout of bilm-tf's
+            dump_bilm_embeddings.
+.tfrecord   A tf.train.Example for every line, for tf.data.
+.npy        With --sentence: an array (lines, layers, dimensions), of one
+            layer (lines, dimensions).
+.parquet    With --sentence: the line, and a column for each layer. It needs
+            pyarrow: pip install 'elmo_tf2[parquet]'
+
+Layer 0 is the word vector, twice side by side; the others are forward and backward vectors side by side. --layers mix takes their weighted sum, with the weights that came with the model; without such, all layers count alike.
 
 A text of any length is taken, in constant memory. An interrupted run goes on when the same command is given again. OUT is there when it is complete, not before; until then the work is in the folder OUT.unfinished.
 
@@ -21,11 +34,47 @@ Examples:
   elmo-tf2 embed elmo_mini_en sentences.txt vectors.hdf5
   elmo-tf2 embed elmo_saved_model sentences.txt vectors.hdf5
   elmo-tf2 embed google_elmo_3 tokenised.txt vectors.hdf5 --tokenizer spaces
+  elmo-tf2 embed elmo_mini_en sentences.txt vectors.tfrecord --layers 0,2 --dtype float16
+  elmo-tf2 embed elmo_mini_en sentences.txt vectors.parquet --sentence mean --layers mix
 \b
-To read the result:
+To read any of them:
+  from elmo_tf2.features import FeatureReader
+  dataset = FeatureReader("vectors.tfrecord").dataset()
+\b
+To read HDF5 without this package:
   import h5py
   vectors = h5py.File("vectors.hdf5")["0"][:]
+\b
+To read TFRecord without this package:
+  import tensorflow as tf
+  def read(record):
+      features = {
+          "tokens": tf.io.FixedLenSequenceFeature([], tf.string, allow_missing=True),
+          "shape": tf.io.FixedLenFeature([3], tf.int64),
+          "vectors": tf.io.FixedLenFeature([], tf.string),
+      }
+      example = tf.io.parse_single_example(record, features)
+      vectors = tf.io.decode_raw(example["vectors"], tf.float32)
+      return example["tokens"], tf.reshape(vectors, example["shape"])
+  dataset = tf.data.TFRecordDataset("vectors.tfrecord").map(read)
 """  # noqa: E501
+
+
+class SentenceVectors(str, Enum):
+    """What makes one vector of those of a sentence's words."""
+
+    mean = "mean"
+    max = "max"
+
+
+def _layers(value: str) -> tuple[int, ...] | str:
+    """The argument of `embed_file`."""
+    try:
+        return value if value == "mix" else tuple(map(int, value.split(",")))
+    except ValueError:
+        raise typer.BadParameter(
+            f"{value!r} is neither 'mix' nor numbers with commas between them, as in 0,2."
+        ) from None
 
 
 def embed(
@@ -42,7 +91,12 @@ def embed(
         typer.Argument(metavar="TEXT", help="One sentence a line.", show_default=False),
     ],
     out: Annotated[
-        Path, typer.Argument(metavar="OUT", help="The HDF5 file to make.", show_default=False)
+        Path,
+        typer.Argument(
+            metavar="OUT",
+            help="The file to make, with an ending .hdf5, .h5, .tfrecord, .npy or .parquet.",
+            show_default=False,
+        ),
     ],
     batch_size: Annotated[
         int,
@@ -61,16 +115,36 @@ def embed(
             show_default=False,
         ),
     ] = None,
+    layers: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NUMBERS|mix",
+            help="The layers to take, as in 0,2; or mix, their weighted sum. [default: all]",
+            show_default=False,
+        ),
+    ] = None,
+    sentence: Annotated[
+        SentenceVectors | None,
+        typer.Option(
+            help="One vector a sentence and layer: the mean or the maximum over its words. An "
+            "empty line has zeros. [default: the vectors of words]",
+            show_default=False,
+        ),
+    ] = None,
+    dtype: Annotated[
+        Dtype, typer.Option(help="float16 halves the size: the vectors are rounded.")
+    ] = Dtype.float32,
     overwrite: Annotated[
         bool,
         typer.Option(
             "--overwrite",
-            help="Replace OUT if it is there, and give up an unfinished run with another model or "
-            "text.",
+            help="Replace OUT if it is there, and give up an unfinished run with another model, "
+            "text or choice.",
         ),
     ] = False,
 ) -> None:
     """Computes the vectors of a text."""
+    chosen = None if layers is None else _layers(layers)
     model = find_model(model)
     with quiet_imports():
         from elmo_tf2.convert import load_weights
@@ -91,11 +165,17 @@ def embed(
                 overwrite=overwrite,
                 on_progress=update,
                 tokenizer=None if tokenizer is None else tokenizer.value,
+                layers=chosen,
+                sentence=None if sentence is None else sentence.value,
+                dtype=dtype.value,
             )
     except KeyboardInterrupt:
         complain("Interrupted. Give the same command again to go on.")
         raise typer.Exit(130) from None
+    each = "each" if sentence is None else "each sentence"
+    layers_said = "1 mix" if chosen == "mix" else f"{written.num_layers} layers"
+    rounded = ", float16" if dtype is Dtype.float16 else ""
     say(
-        f"Wrote {out}: {written.sentences:,} sentences, {written.tokens:,} words, each "
-        f"{written.num_layers} layers of {written.dim:,} numbers."
+        f"Wrote {out}: {written.sentences:,} sentences, {written.tokens:,} words, {each} "
+        f"{layers_said} of {written.dim:,} numbers{rounded}."
     )

@@ -1,5 +1,6 @@
-"""A corpus to a feature file: all layers' vectors of every word, in bilm-tf's HDF5 layout."""
+"""A corpus to a file of vectors, in bilm-tf's HDF5 layout or another, and back to TensorFlow."""
 
 from elmo_tf2.features.embed import FeatureFile, embed_file
+from elmo_tf2.features.reader import FeatureReader
 
-__all__ = ["FeatureFile", "embed_file"]
+__all__ = ["FeatureFile", "FeatureReader", "embed_file"]

@@ -5,16 +5,23 @@ import errno
 import hashlib
 import itertools
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+import h5py
+import numpy as np
+
 from elmo_tf2.arguments import check_choice, check_integer
 from elmo_tf2.config import TOKENIZERS
-from elmo_tf2.features.encoder import Encoder, Model, encoder_of
-from elmo_tf2.features.text import batches, read_sentences, windows
-from elmo_tf2.features.unfinished import Progress, UnfinishedFile
+from elmo_tf2.features.encoder import Encoder, Layers, Model, encoder_of
+from elmo_tf2.features.forms import WRITERS, Vectors, check_form
+from elmo_tf2.features.text import Sentence, batches, read_sentences, was_changed, windows
+from elmo_tf2.features.unfinished import Progress, UnfinishedFile, synchronize
 from elmo_tf2.files import check_free, free_bytes
+from elmo_tf2.weights.hdf5 import DTYPES
+
+SENTENCE_VECTORS = ("mean", "max")
 
 OnProgress = Callable[[int, int], None]
 
@@ -23,10 +30,10 @@ class FeatureFile(NamedTuple):
     """What was written.
 
     Attributes:
-        path: the HDF5 file.
-        sentences: number of datasets, one a line of the text.
+        path: the file.
+        sentences: number of lines of the text.
         tokens: number of words in all.
-        num_layers: number of vectors a word: its own, and one a layer of the biLM.
+        num_layers: number of vectors of a word or a sentence, one a layer.
         dim: size of each.
     """
 
@@ -45,24 +52,32 @@ def embed_file(
     overwrite: bool = False,
     on_progress: OnProgress | None = None,
     tokenizer: str | None = None,
+    layers: Layers = None,
+    sentence: str | None = None,
+    dtype: str = "float32",
 ) -> FeatureFile:
-    """Computes the vectors of a text, in the layout of bilm-tf's `dump_bilm_embeddings`.
+    """Computes the vectors of a text, by default in the layout of `dump_bilm_embeddings`.
 
     A line of the text is a sentence; the model's own tokenizer makes words of it, unless another
-    is given. The vectors of a line are the dataset of its number, "0", "1", …: float32,
-    `(num_layers + 1, tokens, 2 * projection_dim)`. An empty line has one with no tokens. Memory
-    does not grow with the text.
+    is given. Its vectors are an array `(layers, tokens, 2 * projection_dim)`, that of an empty line
+    without tokens; or of sentence vectors `(layers, 2 * projection_dim)`, those of an empty line
+    zeros. Memory does not grow with the text. `FeatureReader` reads what is written:
+
+    - `.hdf5`, `.h5`: a dataset for every line, named by its number, "0", "1", …, as bilm-tf has it;
+    - `.tfrecord`: a `tf.train.Example` for every line, see `write_tfrecord`;
+    - `.npy`: sentence vectors, one array `(lines, layers, dim)`, of one layer `(lines, dim)`;
+    - `.parquet`: sentence vectors, a column `sentence` and one for each layer: `layer0`, …, `mix`.
 
     A run that was interrupted, in whatever way, goes on when it is called again with the same
-    model, text and output. Until it is complete, the file is in the folder `output_path` +
-    ".unfinished" and there is nothing new under `output_path`.
+    arguments. Until it is complete, the work is in the folder `output_path` + ".unfinished" and
+    there is nothing new under `output_path`.
 
     Args:
         model: a `BiLM`, an `ElmoEmbeddings`, or the path of a SavedModel that
             `export_saved_model` wrote, or of a model folder or what else `read_weights` reads; of
             that, only a TF1 Hub module must be converted first.
         text_path: the text, a file.
-        output_path: the HDF5 file to make.
+        output_path: the file to make; its ending tells what kind of file.
         batch_size: int > 0. The most sentences that are computed together; long ones are fewer.
         overwrite: whether an existing file may be replaced, and an unfinished one of another
             model or text be given up.
@@ -70,6 +85,10 @@ def embed_file(
         tokenizer: "words", see `elmo_tf2.data.tokenizers.split_words`; or "spaces", for a text
             that is tokenised already: its words stand apart by ASCII white space and may be any
             bytes. None: the model's own.
+        layers: numbers of the layers to take, in that order; 0 is the word vector, twice side by
+            side. "mix": the weighted sum of them all, as `ElmoEmbeddings` gives it. None: all.
+        sentence: "mean" or "max" over a sentence's words. None: the words' own vectors.
+        dtype: "float32" or "float16".
 
     Returns:
         A `FeatureFile`.
@@ -78,13 +97,17 @@ def embed_file(
         FileExistsError: if there is something at `output_path` and `overwrite` is False.
         FileNotFoundError: if there is no such text or model.
         OSError: if the disk is full or can't be written.
-        ValueError: if an argument is of a wrong kind, a line is no sentence, or there is an
-            unfinished file of another model or text.
+        ValueError: if an argument is of a wrong kind, the model has no such layers, a line is no
+            sentence, a value does not fit `dtype`, or there is an unfinished file of another
+            model or text or with other choices.
 
     Example:
     >>> _ = Path("text.txt").write_text("the cat is on the mat")
     >>> embed_file("model_folder", "text.txt", "features.hdf5").tokens
     6
+    >>> _ = embed_file("model_folder", "text.txt", "v.npy", layers="mix", sentence="mean")
+    >>> np.load("v.npy").shape
+    (1, 8)
 
     Reference:
      - `dump_bilm_embeddings` of [bilm-tf](https://github.com/allenai/bilm-tf)
@@ -92,18 +115,27 @@ def embed_file(
     check_integer("batch_size", batch_size)
     if tokenizer is not None:
         check_choice("tokenizer", tokenizer, TOKENIZERS)
+    if sentence is not None:
+        check_choice("sentence", sentence, SENTENCE_VECTORS)
+    check_choice("dtype", dtype, DTYPES)
     text, output = Path(text_path), Path(output_path).absolute()
     _check_paths(text, output)
+    form = check_form(output, sentence)
     unfinished = UnfinishedFile(output)
     with unfinished.locked():
         check_free(output, overwrite)
-        encoder = encoder_of(model)
-        tokenizer = tokenizer or encoder.tokenizer
-        progress = unfinished.resume(encoder, text, tokenizer, overwrite)
-        progress = progress or unfinished.lay_out(encoder, text, tokenizer)
+        encoder = encoder_of(model, layers)._replace(sentence=sentence, dtype=dtype)
+        encoder = encoder._replace(tokenizer=tokenizer or encoder.tokenizer)
+        progress = unfinished.resume(encoder, text, overwrite)
+        progress = progress or unfinished.lay_out(encoder, text)
+        unfinished.converted.unlink(missing_ok=True)
         try:
-            _check_space(unfinished, encoder, progress)
+            _check_space(unfinished, encoder, text, progress, copies=2 if form in WRITERS else 1)
             _fill(unfinished, encoder, text, progress, batch_size, on_progress)
+            if form in WRITERS:
+                vectors = _finished(unfinished, encoder, text, progress)
+                WRITERS[form](unfinished.converted, vectors)
+                synchronize(unfinished.converted)
         except OSError as error:
             raise OSError(
                 error.errno,
@@ -111,8 +143,14 @@ def embed_file(
                 "again with the same arguments, it goes on from there.",
             ) from error
         check_free(output, overwrite)
-        os.replace(unfinished.data, output)
-    return FeatureFile(output, progress.sentences, progress.tokens, encoder.num_layers, encoder.dim)
+        if form in WRITERS:
+            os.replace(unfinished.converted, output)
+            unfinished.data.unlink()  # not before: what it was converted to may have been lost
+        else:
+            os.replace(unfinished.data, output)
+    return FeatureFile(
+        output, progress.sentences, progress.tokens, len(encoder.layers), encoder.dim
+    )
 
 
 def _check_paths(text: Path, output: Path) -> None:
@@ -126,9 +164,13 @@ def _check_paths(text: Path, output: Path) -> None:
         raise ValueError(f"{output} is the text itself. Choose another name for the output.")
 
 
-def _check_space(unfinished: UnfinishedFile, encoder: Encoder, progress: Progress) -> None:
-    bytes_a_token = encoder.num_layers * encoder.dim * 4
-    needed = (progress.tokens - progress.finished_tokens) * bytes_a_token
+def _check_space(
+    unfinished: UnfinishedFile, encoder: Encoder, text: Path, progress: Progress, copies: int
+) -> None:
+    of_all = encoder.num_bytes(progress.sentences, progress.tokens)
+    needed = of_all - encoder.num_bytes(progress.finished_sentences, progress.finished_tokens)
+    if copies == 2:  # the other one with the text beside the vectors
+        needed += of_all + text.stat().st_size
     free = free_bytes(unfinished.folder)
     if needed > free:
         raise OSError(
@@ -156,6 +198,10 @@ def _fill(
         on_progress(finished_tokens, progress.tokens)
     with unfinished.writer() as writer:
         for window in windows(sentences):
+            if encoder.sentence:
+                for sentence in window:
+                    if not sentence.words:
+                        writer.write(sentence, np.zeros(encoder.shape(sentence), encoder.dtype))
             for batch in batches(window, batch_size):
                 for sentence, vectors in zip(batch, encoder.encode(batch), strict=True):
                     writer.write(sentence, vectors)
@@ -170,4 +216,22 @@ def _fill(
             )
             unfinished.record(progress)
     if digest.hexdigest() != progress.text:
-        raise ValueError(f"{text} was changed while it was read. Embed it again.")
+        raise was_changed(text)
+
+
+def _finished(
+    unfinished: UnfinishedFile, encoder: Encoder, text: Path, progress: Progress
+) -> Vectors:
+    """The finished vectors beside the text, which is read once more."""
+
+    def records() -> Iterator[tuple[Sentence, np.ndarray]]:
+        digest = hashlib.sha256()
+        with h5py.File(unfinished.data, "r") as file:
+            for sentence in read_sentences(text, digest, progress.tokenizer):
+                if sentence.number == progress.sentences:
+                    break  # the text has grown, and so its digest is another
+                yield sentence, file[str(sentence.number)][()]
+        if digest.hexdigest() != progress.text:
+            raise was_changed(text)
+
+    return Vectors(records(), progress.sentences, encoder.layers, encoder.dim, encoder.dtype)

@@ -2,9 +2,9 @@
 
 import hashlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -15,30 +15,60 @@ from elmo_tf2.models import BiLM, ElmoEmbeddings
 from elmo_tf2.weights import detect, read_weights
 
 Model = BiLM | ElmoEmbeddings | str | os.PathLike[str]
+Layers = Sequence[int] | str | None
 
 _TOKENS = tf.TensorSpec([None, None], tf.string)
 _LENGTHS = tf.TensorSpec([None], tf.int32)
 
 
 class Encoder(NamedTuple):
-    """Padded words and lengths to layers, whatever computes them.
+    """Padded words and lengths to the vectors that are wanted, whatever computes them.
 
     Attributes:
         function: of words `(batch, tokens)` and lengths `(batch,)` to a list of layers
             `(batch, tokens, dim)`.
-        num_layers: number of layers.
+        layers: what to call each of them, "layer0" say or "mix".
         dim: size of a layer's vector.
         fingerprint: differs between models that differ in any value.
-        tokenizer: what makes words of sentences, the model's own.
+        tokenizer: what makes words of sentences, the model's own unless it is replaced.
         owner: what holds the variables; a SavedModel's functions do not keep them alive.
+        sentence: "mean" or "max" over a sentence's words, or None for the words' own vectors.
+        dtype: of the vectors, "float32" or "float16".
     """
 
     function: Callable[[tf.Tensor, tf.Tensor], list[tf.Tensor]]
-    num_layers: int
+    layers: list[str]
     dim: int
     fingerprint: str
     tokenizer: str
     owner: Any
+    sentence: str | None = None
+    dtype: str = "float32"
+
+    def shape(self, sentence: Sentence) -> tuple[int, ...]:
+        """The shape of a sentence's vectors.
+
+        Args:
+            sentence: the sentence.
+
+        Returns:
+            `(layers, tokens, dim)`, or `(layers, dim)` of sentence vectors.
+        """
+        tokens = () if self.sentence else (len(sentence.words),)
+        return (len(self.layers), *tokens, self.dim)
+
+    def num_bytes(self, sentences: int, tokens: int) -> int:
+        """The size of the vectors of a text.
+
+        Args:
+            sentences: number of them.
+            tokens: number of all their words.
+
+        Returns:
+            A number of bytes.
+        """
+        vectors = sentences if self.sentence else tokens
+        return vectors * len(self.layers) * self.dim * np.dtype(self.dtype).itemsize
 
     def encode(self, batch: list[Sentence]) -> list[np.ndarray]:
         """Computes a batch.
@@ -47,7 +77,10 @@ class Encoder(NamedTuple):
             batch: sentences, the longest one first.
 
         Returns:
-            float32 arrays `(num_layers, tokens, dim)`, one a sentence.
+            Arrays of `shape` and `dtype`, one a sentence.
+
+        Raises:
+            ValueError: if a value is past what `dtype` holds.
         """
         tokens = np.full((len(batch), len(batch[0].words)), b"", object)
         lengths = np.array([len(sentence.words) for sentence in batch], np.int32)
@@ -56,68 +89,131 @@ class Encoder(NamedTuple):
         layers = self.function(tf.constant(tokens, tf.string), tf.constant(lengths))
         arrays = [layer.numpy() for layer in layers]
         return [
-            np.stack([array[row, :length] for array in arrays])
+            self._reduced(np.stack([array[row, :length] for array in arrays]))
             for row, length in enumerate(lengths)
         ]
 
+    def _reduced(self, vectors: np.ndarray) -> np.ndarray:
+        """What is wanted of float32 `(layers, tokens, dim)`."""
+        if self.sentence == "mean":
+            vectors = vectors.mean(axis=1)
+        elif self.sentence == "max":
+            vectors = vectors.max(axis=1)
+        with np.errstate(over="ignore"):
+            rounded = vectors.astype(self.dtype, copy=False)
+        if (np.isinf(rounded) & np.isfinite(vectors)).any():
+            raise ValueError(
+                f"The vectors do not fit {self.dtype}, which holds numbers up to "
+                f"{np.finfo(self.dtype).max:,.0f}. Found: {np.abs(vectors).max():g}. Start over "
+                "with float32 (`overwrite=True`, on the command line `--dtype float32 "
+                "--overwrite`)."
+            )
+        return rounded
 
-def encoder_of(model: Model) -> Encoder:
+
+def encoder_of(model: Model, layers: Layers = None) -> Encoder:
     """The encoder of a model.
 
     Args:
         model: a `BiLM`, an `ElmoEmbeddings`, or the path of a SavedModel or of what
             `read_weights` reads, but for a TF1 Hub module.
+        layers: numbers of the layers to compute, "mix" for their weighted sum, None for all.
 
     Returns:
         An `Encoder`.
 
     Raises:
         FileNotFoundError: if there is nothing at the path.
-        ValueError: if it is none of these.
+        ValueError: if it is none of these, or has no such layers.
     """
     if isinstance(model, (str, os.PathLike)):
         kind = detect(model)
         if kind == "saved model":
-            return _of_saved_model(Path(model))
+            return _of_saved_model(Path(model), layers)
         if kind == "tf1 hub module":
             raise ValueError(
                 f"{model} is a TF1 Hub module, whose weights do not tell all of its configuration. "
                 "Convert it to a model folder, and give that."
             )
         model = ElmoEmbeddings.from_weights(read_weights(model, read_softmax=False))
-    bilm = model.encoder if isinstance(model, ElmoEmbeddings) else model
-    if not isinstance(bilm, BiLM):
+    if not isinstance(model, (BiLM, ElmoEmbeddings)):
         raise ValueError(
             "`model` must be a BiLM, an ElmoEmbeddings, or the path of a model folder or "
             f"SavedModel. Received: {type(model).__name__}."
         )
-    return _of_bilm(bilm)
+    return _of_layer(model, layers)
 
 
-def _of_bilm(bilm: BiLM) -> Encoder:
-    if not bilm.built:
-        bilm.build()
-    config = bilm.config
+def _checked(layers: Layers, num_layers: int) -> Sequence[int] | Literal["mix"]:
+    """The argument, or the numbers of all layers for None."""
+    if layers is None:
+        return range(num_layers)
+    if layers == "mix":
+        return "mix"
+    numbers = [] if isinstance(layers, str) else list(layers)
+    is_valid = all(type(number) is int and 0 <= number < num_layers for number in numbers)
+    if not numbers or not is_valid or len(set(numbers)) < len(numbers):
+        raise ValueError(
+            f'`layers` must be different numbers from 0 to {num_layers - 1}, or "mix". '
+            f"Received: layers={layers!r}."
+        )
+    return numbers
 
-    @tf.function(input_signature=[_TOKENS, _LENGTHS], autograph=False)
-    def layers(tokens: tf.Tensor, lengths: tf.Tensor) -> list[tf.Tensor]:
-        output = bilm(sentences_to_char_ids(tokens, lengths, config.max_characters))
-        return [tf.cast(layer, tf.float32) for layer in output.layers()]
 
-    digest = hashlib.sha256(repr((config, bilm.dtype_policy.name)).encode())
-    for variable in bilm.variables:
-        digest.update(variable.numpy().tobytes())
-    return Encoder(
-        layers,
-        config.num_layers + 1,
-        config.layer_dim,
-        digest.hexdigest(),
-        config.tokenizer,
-        bilm,
+def _names(layers: Sequence[int] | Literal["mix"]) -> list[str]:
+    return ["mix"] if layers == "mix" else [f"layer{number}" for number in layers]
+
+
+def _no_mix(model: str) -> ValueError:
+    return ValueError(
+        '`layers="mix"` needs a model that has one weighted sum of its layers. Received: '
+        f"{model}. Choose layers by their numbers."
     )
 
 
-def _of_saved_model(path: Path) -> Encoder:
+def _depends_on_the_batch(model: str) -> ValueError:
+    return ValueError(
+        f'`layers="mix"`: the weighted sum of {model} has layer_norm, which makes a sentence\'s '
+        "vectors depend on what shares its batch. Choose layers by their numbers."
+    )
+
+
+def _of_layer(model: BiLM | ElmoEmbeddings, layers: Layers) -> Encoder:
+    bilm = model.encoder if isinstance(model, ElmoEmbeddings) else model
+    if not bilm.built:
+        bilm.build()
+    config = bilm.config
+    layers = _checked(layers, config.num_layers + 1)
+    variables = list(bilm.variables)
+    mixes = model.mixes if isinstance(model, ElmoEmbeddings) else []
+    if layers == "mix":
+        if len(mixes) != 1:
+            raise _no_mix(f"{type(model).__name__} with {len(mixes)} of them")
+        if mixes[0].layer_norm:
+            raise _depends_on_the_batch(f"the {type(model).__name__}")
+        if not mixes[0].built:
+            mixes[0].build()
+        variables += mixes[0].weights
+
+    @tf.function(input_signature=[_TOKENS, _LENGTHS], autograph=False)
+    def wanted(tokens: tf.Tensor, lengths: tf.Tensor) -> list[tf.Tensor]:
+        output = bilm(sentences_to_char_ids(tokens, lengths, config.max_characters))
+        all_layers = output.layers()
+        if layers == "mix":
+            vectors = [mixes[0](all_layers, mask=output.mask, training=False)]
+        else:
+            vectors = [all_layers[number] for number in layers]
+        return [tf.cast(layer, tf.float32) for layer in vectors]
+
+    digest = hashlib.sha256(repr((config, bilm.dtype_policy.name)).encode())
+    for variable in variables:
+        digest.update(variable.numpy().tobytes())
+    return Encoder(
+        wanted, _names(layers), config.layer_dim, digest.hexdigest(), config.tokenizer, model
+    )
+
+
+def _of_saved_model(path: Path, layers: Layers) -> Encoder:
     try:
         loaded = tf.saved_model.load(str(path))
     except (OSError, LookupError, ValueError, tf.errors.OpError) as error:
@@ -135,11 +231,21 @@ def _of_saved_model(path: Path) -> Encoder:
             f"an exported ELMo has. Found: the signatures {sorted(loaded.signatures)}."
         )
 
-    def layers(tokens: tf.Tensor, lengths: tf.Tensor) -> list[tf.Tensor]:
-        outputs = signature(tokens=tokens, sequence_len=lengths)
-        word_layer = tf.concat([outputs["word_emb"]] * 2, axis=-1)
-        return [word_layer, *(outputs[name] for name in names)]
+    layers = _checked(layers, len(names) + 1)
+    if layers == "mix" and "elmo" not in outputs:
+        raise _no_mix(f"{path}, whose signature `tokens` gives no `elmo`")
 
+    @tf.function(input_signature=[_TOKENS, _LENGTHS], autograph=False)
+    def wanted(tokens: tf.Tensor, lengths: tf.Tensor) -> list[tf.Tensor]:
+        outputs = signature(tokens=tokens, sequence_len=lengths)
+        if layers == "mix":
+            return [outputs["elmo"]]
+        word_layer = tf.concat([outputs["word_emb"]] * 2, axis=-1)
+        all_layers = [word_layer, *(outputs[name] for name in names)]
+        return [all_layers[number] for number in layers]
+
+    if layers == "mix" and _has_layer_norm(wanted):
+        raise _depends_on_the_batch(str(path))
     digest = hashlib.sha256()
     for file in (path / "saved_model.pb", *sorted(path.glob("variables/*"))):
         with open(file, "rb") as content:
@@ -147,4 +253,13 @@ def _of_saved_model(path: Path) -> Encoder:
                 digest.update(block)
     dim = outputs[names[0]].shape[-1]
     tokenizer = loaded.tokenizer().numpy().decode() if hasattr(loaded, "tokenizer") else "spaces"
-    return Encoder(layers, len(names) + 1, dim, digest.hexdigest(), tokenizer, loaded)
+    return Encoder(wanted, _names(layers), dim, digest.hexdigest(), tokenizer, loaded)
+
+
+def _has_layer_norm(mix: Callable[[tf.Tensor, tf.Tensor], list[tf.Tensor]]) -> bool:
+    """Whether a weighted sum changes with the batch: a SavedModel does not tell."""
+    tokens = tf.constant([["a", ""], ["The", "."]])
+    (alone,) = mix(tokens[:1, :1], tf.constant([1]))
+    (together,) = mix(tokens, tf.constant([1, 2]))
+    # Sums in another order change the last of some seven digits; layer norm, the first ones.
+    return not np.allclose(alone[0, 0], together[0, 0], rtol=1e-3, atol=1e-4)

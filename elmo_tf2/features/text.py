@@ -28,10 +28,12 @@ class Sentence(NamedTuple):
     Attributes:
         number: of the line, from 0.
         words: its words.
+        line: the line itself, without its end.
     """
 
     number: int
     words: list[bytes]
+    line: bytes = b""
 
 
 def read_sentences(path: Path, digest: Any, tokenizer: str) -> Iterator[Sentence]:
@@ -51,13 +53,12 @@ def read_sentences(path: Path, digest: Any, tokenizer: str) -> Iterator[Sentence
     """
     number = 0
     for lines in _blocks(path, digest):
-        if tokenizer == "words":
-            lines = put_words_apart(tf.constant(lines)).numpy()
-        for line in lines:
-            words = line.split()
+        apart = put_words_apart(tf.constant(lines)).numpy() if tokenizer == "words" else lines
+        for line, spaced in zip(lines, apart, strict=True):
+            words = spaced.split()
             if len(words) > _MAX_TOKENS:
                 raise _too_long(path, number)
-            yield Sentence(number, words)
+            yield Sentence(number, words, line.rstrip(b"\r\n"))
             number += 1
 
 
@@ -78,6 +79,18 @@ def _blocks(path: Path, digest: Any) -> Iterator[list[bytes]]:
                 block, size = [], 0
     if block:
         yield block
+
+
+def was_changed(path: Path) -> ValueError:
+    """The error of a text that is not what it was when it was read before.
+
+    Args:
+        path: the text.
+
+    Returns:
+        The error, to raise.
+    """
+    return ValueError(f"{path} was changed while it was read. Embed it again.")
 
 
 def _too_long(path: Path, number: int) -> ValueError:

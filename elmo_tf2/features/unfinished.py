@@ -29,6 +29,7 @@ if sys.platform != "win32":
     import fcntl
 
 _DATA = "features.hdf5"
+_CONVERTED = "converted"
 _PROGRESS = "progress.json"
 
 
@@ -39,20 +40,26 @@ class Progress:
     Args:
         model: the model's fingerprint.
         text: the text's.
+        tokenizer: what made words of the text.
+        layers: names of the layers whose vectors are taken.
+        sentence: "mean" or "max", or None for the vectors of words.
+        dtype: of the vectors.
         sentences: number of all sentences.
         tokens: number of all words.
         finished_sentences: number of those whose vectors are in the file.
         finished_tokens: number of their words.
-        tokenizer: what made words of the text.
     """
 
     model: str
     text: str
+    tokenizer: str
+    layers: list[str]
+    sentence: str | None
+    dtype: str
     sentences: int
     tokens: int
     finished_sentences: int = 0
     finished_tokens: int = 0
-    tokenizer: str = "spaces"
 
 
 class UnfinishedFile:
@@ -60,11 +67,17 @@ class UnfinishedFile:
 
     Args:
         output: the path the file will have.
+
+    Attributes:
+        folder: the folder.
+        data: the HDF5 file.
+        converted: what is made of that, if the output is another kind of file.
     """
 
     def __init__(self, output: Path) -> None:
         self.folder = output.with_name(f"{output.name}.unfinished")
         self.data = self.folder / _DATA
+        self.converted = self.folder / _CONVERTED
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
@@ -99,15 +112,12 @@ class UnfinishedFile:
     def _can_go_on(self) -> bool:
         return self.data.exists() and (self.folder / _PROGRESS).exists()
 
-    def resume(
-        self, encoder: Encoder, text: Path, tokenizer: str, overwrite: bool
-    ) -> Progress | None:
-        """Looks for an earlier run of the same model and text.
+    def resume(self, encoder: Encoder, text: Path, overwrite: bool) -> Progress | None:
+        """Looks for an earlier run that was to make the same vectors.
 
         Args:
-            encoder: the model.
+            encoder: the model, and what is taken of it.
             text: the text.
-            tokenizer: what makes words of it.
             overwrite: whether a run of others may be given up.
 
         Returns:
@@ -130,13 +140,15 @@ class UnfinishedFile:
         with open(text, "rb") as content:
             while block := content.read(2**20):
                 digest.update(block)
-        differing = []
-        if progress.model != encoder.fingerprint:
-            differing.append("the model differs")
-        if progress.text != digest.hexdigest():
-            differing.append("the text differs")
-        if progress.tokenizer != tokenizer:
-            differing.append("the tokenizer differs")
+        differs = {
+            "the model differs": progress.model != encoder.fingerprint,
+            "the text differs": progress.text != digest.hexdigest(),
+            "the tokenizer differs": progress.tokenizer != encoder.tokenizer,
+            "the choice of layers differs": progress.layers != encoder.layers,
+            "the choice of sentence vectors differs": progress.sentence != encoder.sentence,
+            "the dtype differs": progress.dtype != encoder.dtype,
+        }
+        differing = [what for what, is_so in differs.items() if is_so]
         if not differing:
             return progress
         if overwrite:
@@ -147,13 +159,12 @@ class UnfinishedFile:
             "`overwrite=True` (on the command line `--overwrite`) or by removing that folder."
         )
 
-    def lay_out(self, encoder: Encoder, text: Path, tokenizer: str) -> Progress:
+    def lay_out(self, encoder: Encoder, text: Path) -> Progress:
         """Makes the HDF5 file, every dataset in its place and none filled.
 
         Args:
-            encoder: the model.
+            encoder: the model, and what is taken of it.
             text: the text.
-            tokenizer: what makes words of it.
 
         Returns:
             The progress: none yet.
@@ -174,21 +185,26 @@ class UnfinishedFile:
             _hdf5_errors_told(self.data),
             h5py.File(self.data, "w", libver=("v108", "v108"), meta_block_size=2**16) as file,
         ):
-            for sentence in read_sentences(text, digest, tokenizer):
-                shape = (encoder.num_layers, len(sentence.words), encoder.dim)
+            for sentence in read_sentences(text, digest, encoder.tokenizer):
                 h5py.h5d.create(
                     file.id,
                     str(sentence.number).encode(),
-                    h5py.h5t.IEEE_F32LE,
-                    h5py.h5s.create_simple(shape),
+                    h5py.h5t.py_create(np.dtype(encoder.dtype).newbyteorder("<")),
+                    h5py.h5s.create_simple(encoder.shape(sentence)),
                     properties,
                 )
                 sentences += 1
                 tokens += len(sentence.words)
-        with open(self.data, "rb+") as data:
-            os.fsync(data)
+        synchronize(self.data)
         progress = Progress(
-            encoder.fingerprint, digest.hexdigest(), sentences, tokens, tokenizer=tokenizer
+            encoder.fingerprint,
+            digest.hexdigest(),
+            encoder.tokenizer,
+            encoder.layers,
+            encoder.sentence,
+            encoder.dtype,
+            sentences,
+            tokens,
         )
         self.record(progress)
         return progress
@@ -211,6 +227,16 @@ class UnfinishedFile:
         """
         with h5py.File(self.data, "r") as places, open(self.data, "rb+") as data:
             yield Writer(places, data)
+
+
+def synchronize(path: Path) -> None:
+    """Waits until a file is on the disk.
+
+    Args:
+        path: the file.
+    """
+    with open(path, "rb+") as file:
+        os.fsync(file)
 
 
 @contextlib.contextmanager
@@ -242,7 +268,7 @@ class Writer:
 
         Args:
             sentence: the sentence.
-            vectors: float32 array of its dataset's shape.
+            vectors: array of its dataset's shape.
 
         Raises:
             ValueError: if the text is not what it was when the file was laid out.
@@ -253,7 +279,7 @@ class Writer:
                 f"The text was changed while it was read: line {sentence.number + 1} is another."
             )
         self._data.seek(dataset.id.get_offset())
-        self._data.write(vectors.astype("<f4", copy=False).data)
+        self._data.write(vectors.astype(dataset.dtype, copy=False).data)
 
     def flush(self) -> None:
         """Waits until everything is on the disk."""

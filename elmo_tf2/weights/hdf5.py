@@ -34,15 +34,25 @@ def open_hdf5(path: StrPath, what: str = "weight file") -> Iterator[dict[str, h5
             that are not float arrays of its own.
     """
     path = str(check_file(path, what))
-    with _damage_explained(path):
+    with damage_explained(path):
         file = h5py.File(path, "r")
     with file:
         yield _datasets(file, path)
 
 
 @contextmanager
-def _damage_explained(path: StrPath) -> Iterator[None]:
-    """Makes one clear error of what h5py raises on a damaged file, which can be almost any."""
+def damage_explained(path: StrPath) -> Iterator[None]:
+    """Makes one clear error of what h5py raises on a damaged file, which can be almost any.
+
+    Args:
+        path: the file.
+
+    Yields:
+        Nothing.
+
+    Raises:
+        ValueError: if h5py raised anything.
+    """
     try:
         yield
     except (OSError, RuntimeError, LookupError, TypeError, ValueError, AttributeError) as error:
@@ -54,21 +64,16 @@ def _damage_explained(path: StrPath) -> Iterator[None]:
 
 def _datasets(file: h5py.File, path: str) -> dict[str, h5py.Dataset]:
     datasets = {}
-    with _damage_explained(path):
+    with damage_explained(path):
         root = file["/"]
     seen, todo = {root}, [("", root)]
     while todo:
         prefix, group = todo.pop()
-        with _damage_explained(path):
+        with damage_explained(path):
             members = {prefix + name: _member(group, name) for name in group}
         for key, member in members.items():
             if not isinstance(member, h5py.Group):
-                with _damage_explained(path):
-                    fault = _fault(member)
-                if fault:
-                    raise ValueError(
-                        f"{path}: `{key}` must be a plain float array. Found: {fault}."
-                    )
+                _check_plain(member, key, path)
                 datasets[key] = member
             elif member in seen:
                 raise ValueError(f"{path}: the group `{key}` has two names in the file.")
@@ -84,12 +89,39 @@ def _member(group: h5py.Group, name: str) -> h5py.HLObject | None:
     return group[name] if is_own else None
 
 
+def own_dataset(group: h5py.Group, name: str, path: StrPath) -> h5py.Dataset:
+    """A plain float array of the file's own.
+
+    Args:
+        group: where it is.
+        name: its name there.
+        path: the file, for messages.
+
+    Returns:
+        The dataset.
+
+    Raises:
+        ValueError: if there is something else under that name, or nothing.
+    """
+    with damage_explained(path):
+        member = _member(group, name)
+    _check_plain(member, name, path)
+    return member
+
+
+def _check_plain(member: h5py.HLObject | None, key: str, path: StrPath) -> None:
+    with damage_explained(path):
+        fault = _fault(member)
+    if fault:
+        raise ValueError(f"{path}: `{key}` must be a plain float array. Found: {fault}.")
+
+
 def _fault(member: h5py.HLObject | None) -> str | None:
     """What keeps it from being a plain float array, if anything does."""
     if member is None:
-        return "a link"
+        return "a link, or nothing"
     if not isinstance(member, h5py.Dataset):
-        return "a named type"
+        return "a group" if isinstance(member, h5py.Group) else "a named type"
     if member.is_virtual or member.external:
         return "values of another file"
     if member.dtype.kind != "f":
@@ -109,7 +141,7 @@ def root_names(path: StrPath) -> set[str]:
     Raises:
         ValueError: if the file is no HDF5 file or a damaged one.
     """
-    with _damage_explained(path), h5py.File(path, "r") as file:
+    with damage_explained(path), h5py.File(path, "r") as file:
         return set(file)
 
 
@@ -123,7 +155,7 @@ def check_stored(dataset: h5py.Dataset, path: StrPath) -> None:
     Raises:
         ValueError: if it claims far more bytes than the file has of it.
     """
-    with _damage_explained(path):
+    with damage_explained(path):
         stored = dataset.id.get_storage_size()
     claimed = math.prod(dataset.shape) * dataset.dtype.itemsize
     if claimed > _MAX_COMPRESSION * stored:
@@ -146,7 +178,7 @@ def read_dataset(dataset: h5py.Dataset, path: StrPath) -> np.ndarray:
     Raises:
         ValueError: if it was never written or is damaged, or a value is NaN or infinite.
     """
-    with _damage_explained(path):
+    with damage_explained(path):
         stored = dataset.id.get_storage_size()
         values = dataset[()]
     if not stored:
