@@ -115,6 +115,18 @@ class SampledSoftmax(keras.layers.Layer):
         inputs = tf.cast(inputs, self.variable_dtype)
         return tf.matmul(inputs, self.kernel, transpose_b=True) + self.bias
 
+    def log_uniform(self) -> tf.Tensor:
+        """The logarithms of the probabilities that words are drawn with.
+
+        A bias that begins so predicts rare words seldom from the first update on, though few
+        samples have met them.
+
+        Returns:
+            float tensor, `(vocabulary_size,)`.
+        """
+        words = tf.range(self.vocabulary_size)
+        return tf.math.log(_log_uniform(words, self.vocabulary_size))
+
     def _sampled_losses(
         self, inputs: tf.Tensor, targets: tf.Tensor, drawn: tuple[tf.Tensor, tf.Tensor]
     ) -> tf.Tensor:

@@ -14,6 +14,7 @@ from elmo_tf2.data import Masking
 
 OPTIMIZERS = ("adagrad", "adam")
 DECAYS = ("none", "linear", "cosine")
+INITIAL_BIASES = ("zeros", "log_uniform")
 PRECISIONS = ("float32", "mixed_bfloat16")
 
 
@@ -31,6 +32,9 @@ class PretrainingConfig:
         dropout: float in [0, 1).
         num_negatives: int > 0, or None for the full softmax in training, too; that is also taken
             for a vocabulary that has no more words.
+        initial_bias: where the softmax's bias begins: "zeros", or "log_uniform", the logarithms of
+            the probabilities that negatives are drawn with, which saves a short run the many
+            updates until rare words are met. Not used if initial weights have a softmax.
         optimizer: "adagrad" or "adam".
         learning_rate: float > 0; the highest.
         initial_accumulator: float >= 0. Where Adagrad's sums of squares begin.
@@ -64,6 +68,7 @@ class PretrainingConfig:
     updates: int = 3_000_000
     dropout: float = 0.1
     num_negatives: int | None = 8192
+    initial_bias: str = "zeros"
     optimizer: str = "adagrad"
     learning_rate: float = 0.2
     initial_accumulator: float = 1.0
@@ -95,6 +100,7 @@ class PretrainingConfig:
             check_number(name, getattr(self, name), 0)
         if self.clip_norm is not None:
             check_number("clip_norm", self.clip_norm, 0)
+        check_choice("initial_bias", self.initial_bias, INITIAL_BIASES)
         check_choice("optimizer", self.optimizer, OPTIMIZERS)
         check_choice("decay", self.decay, DECAYS)
         check_choice("precision", self.precision, PRECISIONS)

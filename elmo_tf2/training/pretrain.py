@@ -134,6 +134,8 @@ def make_model(
         seed=config.seed,
         dtype=config.precision,
     )
+    if config.initial_bias == "log_uniform":
+        model.softmax.bias.assign(model.softmax.log_uniform())
     if initial is not None:
         set_initial_weights(model, initial, vocabulary)
     model.compile(make_optimizer(config))

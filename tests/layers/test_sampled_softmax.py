@@ -85,6 +85,13 @@ def test_expected_counts_of_all_words_sum_to_the_number_drawn():
     np.testing.assert_allclose(np.mean(sums), 1_000, rtol=0.02)
 
 
+def test_log_uniform_probabilities_are_those_that_words_are_drawn_with(layer):
+    words = np.arange(50)
+    expected = np.log(np.log((words + 2) / (words + 1)) / np.log(51))
+    np.testing.assert_allclose(layer.log_uniform(), expected, atol=1e-5)
+    np.testing.assert_allclose(np.exp(layer.log_uniform()).sum(), 1, atol=1e-5)
+
+
 def test_drawn_words_differ_and_depend_on_the_seed_alone(layer):
     first, again, other = (layer._draw(seed, 10)[0].numpy() for seed in (SEED, SEED, SEED + 1))
     assert len(set(first)) == 10

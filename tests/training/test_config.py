@@ -44,6 +44,7 @@ def test_words_are_masked_for_a_merged_model_alone():
         ("lstm.units=3", "unknown name `lstm.units`"),
         ("batch_size=[", "the value is not YAML"),
         ("batch_size=0", "`batch_size` must be a positive integer"),
+        ("initial_bias=log", "`initial_bias` must be one of"),
         ("optimizer=sgd", "`optimizer` must be one of"),
         ("dropout=1", "`dropout` must be"),
         ("masked_share=0", "`masked_share` must be more than 0"),

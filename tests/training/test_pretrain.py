@@ -131,6 +131,17 @@ def test_a_run_is_a_model(make_run, config):
     np.testing.assert_array_equal(again.softmax.kernel.numpy(), weights.softmax.kernel)
 
 
+def test_the_softmax_bias_begins_as_it_is_told(make_run):
+    frozen = dataclasses.replace(CONFIG, updates=1, learning_rate=1e-30)
+    zeros = run(make_run("zeros", frozen)).softmax
+    np.testing.assert_allclose(zeros.bias, 0, atol=1e-5)
+    log_uniform = dataclasses.replace(frozen, initial_bias="log_uniform")
+    softmax = run(make_run("log_uniform", log_uniform)).softmax
+    np.testing.assert_allclose(softmax.bias, softmax.log_uniform(), atol=1e-5)
+    again = pretrain(make_run("again", log_uniform).path, initial=read_weights_of(make_run))
+    assert np.ptp(again.softmax.bias) < 1  # the initial weights' own, of Adagrad's first updates
+
+
 def test_initial_weights_of_other_sizes_or_words_are_told(make_run):
     weights = read_weights_of(make_run)
     other = dataclasses.replace(CONFIG, model=dataclasses.replace(CONFIG.model, units=14))
