@@ -7,6 +7,7 @@ environment=${1:-.venv}
 python3 -c 'import sys; sys.exit(sys.version_info < (3, 10))' ||
   { echo "elmo_tf2 needs Python 3.10 or newer; python3 is $(python3 --version)." >&2; exit 1; }
 [ -x "$environment/bin/python" ] || python3 -m venv "$environment"
+unset PYTHONDONTWRITEBYTECODE  # without bytecode every process compiles all of TensorFlow anew
 "$environment/bin/python" -m pip install --quiet --no-compile '.[test]'
 "$environment/bin/ruff" check .
 "$environment/bin/ruff" format --check .
