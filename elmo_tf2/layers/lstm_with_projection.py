@@ -140,11 +140,21 @@ class LSTMWithProjection(keras.layers.Layer):
         self, inputs: tf.Tensor, initial_state: Any, order: tf.Tensor
     ) -> list[tf.Tensor]:
         if initial_state is None:
-            batch = tf.shape(inputs)[0]
-            return [
-                tf.zeros([batch, size], self.state_dtype) for size in (self.output_dim, self.units)
-            ]
+            return self.zero_state(tf.shape(inputs)[0])
         return [tf.gather(tf.cast(value, self.state_dtype), order) for value in initial_state]
+
+    def zero_state(self, batch_size: int | tf.Tensor) -> list[tf.Tensor]:
+        """The state before the first token.
+
+        Args:
+            batch_size: rows.
+
+        Returns:
+            h `(batch, projection_dim or units)` and c `(batch, units)`.
+        """
+        return [
+            tf.zeros([batch_size, size], self.state_dtype) for size in (self.output_dim, self.units)
+        ]
 
     def run_window(
         self, inputs: tf.Tensor, initial_state: Sequence[tf.Tensor]

@@ -177,7 +177,7 @@ class BiLM(keras.Model):
     def contextualize(
         self,
         word_vectors: tf.Tensor,
-        mask: tf.Tensor,
+        mask: tf.Tensor | None,
         initial_state: State | None = None,
         drop: Drop = lambda vectors, direction, layer: vectors,
     ) -> BiLMOutput:
@@ -185,7 +185,8 @@ class BiLM(keras.Model):
 
         Args:
             word_vectors: float tensor, `(batch, tokens, projection_dim)`.
-            mask: bool tensor, `(batch, tokens)`; True marks a real token.
+            mask: bool tensor, `(batch, tokens)`; True marks a real token. None: all are, and the
+                LSTMs run in the way that learns fast, `LSTMWithProjection.run_window`.
             initial_state: as in `call`.
             drop: what dropout makes of the inputs of an LSTM, given its direction (0 forward, 1
                 backward) and the number of its layer.
@@ -211,13 +212,16 @@ class BiLM(keras.Model):
             if index:
                 inputs = self._inputs_above(word_vectors, outputs[0][-1], outputs[1][-1])
             for direction, stack in enumerate(stacks):
-                vectors, h, c = stack[index](
-                    drop(inputs[direction], direction, index),
-                    mask=mask,
-                    initial_state=states_in[direction * num_layers + index],
-                )
+                dropped = drop(inputs[direction], direction, index)
+                state = states_in[direction * num_layers + index]
+                if mask is None:
+                    vectors, h, c = _read_window(stack[index], dropped, state)
+                else:
+                    vectors, h, c = stack[index](dropped, mask=mask, initial_state=state)
                 outputs[direction].append(vectors)
                 states[direction].append((h, c))
+        if mask is None:
+            mask = tf.fill(tf.shape(word_vectors)[:2], True)
         word_vectors = tf.where(mask[..., tf.newaxis], word_vectors, tf.zeros_like(word_vectors))
         return BiLMOutput(
             word_vectors=word_vectors,
@@ -255,6 +259,17 @@ class BiLM(keras.Model):
             "dtype": keras.saving.serialize_keras_object(self.dtype_policy),
             "config": self.config.to_options(),
         }
+
+
+def _read_window(
+    layer: LSTMWithProjection, inputs: tf.Tensor, state: tuple[tf.Tensor, tf.Tensor] | None
+) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    """`layer(inputs, initial_state=state)` by way of `run_window`, which has tokens first."""
+    state = state or layer.zero_state(tf.shape(inputs)[0])
+    tokens = [1] if layer.go_backwards else []
+    steps = tf.transpose(tf.reverse(inputs, tokens), [1, 0, 2])
+    outputs, (h, c) = layer.run_window(steps, state)
+    return tf.reverse(tf.transpose(outputs, [1, 0, 2]), tokens), h, c
 
 
 def _add_boundaries(

@@ -1,5 +1,6 @@
 """LanguageModel: a BiLM that learns from text by predicting neighbours."""
 
+import itertools
 from collections.abc import Sequence
 
 import keras
@@ -90,7 +91,8 @@ class LanguageModel(PretrainingModel):
         Returns:
             float tensors, `(batch, projection_dim or units)` and `(batch, units)` in turn.
         """
-        return [tf.zeros([batch_size, state.shape[-1]], state.dtype) for state in self.states]
+        layers = itertools.chain(*self._stacks)
+        return [part for layer in layers for part in layer.zero_state(batch_size)]
 
     def call(self, inputs: Window, training: bool = False) -> tf.Tensor:
         batch = tf.shape(inputs["forward_targets"])[0]

@@ -78,8 +78,6 @@ class MaskedLanguageModel(PretrainingModel):
     def _last_layer(self, char_ids: tf.Tensor, mask: tf.Tensor | None, training: bool) -> tf.Tensor:
         """[forward; backward] of the last layer, `(batch, tokens, 2 * projection_dim)`."""
         vectors = self.bilm.char_cnn(char_ids)
-        if mask is None:
-            mask = tf.fill(tf.shape(char_ids)[:2], True)
 
         def drop(vectors: tf.Tensor, direction: int, place: int) -> tf.Tensor:
             return self._drop(vectors, direction, place, batch_axis=0) if training else vectors

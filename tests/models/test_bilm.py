@@ -408,6 +408,28 @@ def test_contextualize_adds_no_boundaries(bilm):
     )
 
 
+@pytest.mark.parametrize("name", ["small", "merged, added"])
+def test_contextualize_without_a_mask_learns_as_with_every_token_real(name, rng):
+    bilm, _ = make_bilm(CONFIGS[name])
+    words = tf.constant(rng.normal(size=(3, 7, bilm.config.projection_dim)), tf.float32)
+    state = [
+        tuple(tf.constant(rng.normal(size=part.shape), tf.float32) for part in pair)
+        for pair in bilm.contextualize(words, None).state
+    ]
+    stacks = bilm.forward_layers + bilm.backward_layers
+    sources = [words, *(weight for layer in stacks for weight in layer.trainable_weights)]
+    answers = []
+    for mask in (None, tf.fill([3, 7], True)):
+        with tf.GradientTape() as tape:
+            tape.watch(words)
+            output = bilm.contextualize(words, mask, state)
+            everything = [*output.layers(), *(part for pair in output.state for part in pair)]
+            loss = tf.add_n([tf.reduce_sum(tf.sin(part)) for part in everything])
+        answers.append([output.mask, *everything, *tape.gradient(loss, sources)])
+    for found, expected in zip(*answers, strict=True):
+        np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
+
+
 # --- in graphs and models
 
 
