@@ -265,10 +265,9 @@ def _read_window(
     layer: LSTMWithProjection, inputs: tf.Tensor, state: tuple[tf.Tensor, tf.Tensor] | None
 ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
     """`layer(inputs, initial_state=state)` by way of `run_window`, which has tokens first."""
-    state = state or layer.zero_state(tf.shape(inputs)[0])
     tokens = [1] if layer.go_backwards else []
     steps = tf.transpose(tf.reverse(inputs, tokens), [1, 0, 2])
-    outputs, (h, c) = layer.run_window(steps, state)
+    outputs, (h, c) = layer.run_window(steps, state or layer.zero_state(tf.shape(inputs)[0]))
     return tf.reverse(tf.transpose(outputs, [1, 0, 2]), tokens), h, c
 
 
