@@ -65,7 +65,7 @@ def word_senses(
     instances = [each for word in words for each in (*word.train, *word.test)]
     vectors = _vectors_of_instances(encoder, instances, description)
     results: dict[str, dict[str, dict[str, Any]]] = {}
-    for name, layers in views(encoder.num_layers).items():
+    for name, layers in views(len(encoder.layers)).items():
         hits: dict[str, dict[str, np.ndarray]] = {"1-NN": {}, "centroid": {}}
         start = 0
         for word in words:
@@ -87,7 +87,7 @@ def _vectors_of_instances(
     encoder: Encoder, instances: Sequence[Instance], description: str
 ) -> np.ndarray:
     """Vectors of the ambiguous words alone, `(layers, instances, dim)`."""
-    vectors = np.empty((encoder.num_layers, len(instances), encoder.dim), np.float32)
+    vectors = np.empty((len(encoder.layers), len(instances), encoder.dim), np.float32)
     for number, layers in embed(encoder, [each.words for each in instances], description):
         vectors[:, number] = layers[:, instances[number].position]
     return vectors
@@ -158,7 +158,7 @@ def parts_of_speech(encoder: Encoder, treebank: Treebank, description: str) -> d
     vectors = _vectors_of_words(encoder, [each.words for each in sentences], description)
     train_tags, test_tags = tags_of(treebank.train), tags_of(treebank.test)
     results = {}
-    all_views = views(encoder.num_layers).items()
+    all_views = views(len(encoder.layers)).items()
     for name, layers in track(all_views, f"{description}, probes", **PROGRESS):
         features = vectors[layers].mean(axis=0)  # (words, dim)
         train, test = np.split(features, [len(train_tags)])
@@ -171,7 +171,7 @@ def _vectors_of_words(
 ) -> np.ndarray:
     """Vectors of all words, `(layers, words, dim)`; in a file, as they may be some gigabytes."""
     starts = np.cumsum([0, *map(len, sentences)])
-    shape = (encoder.num_layers, int(starts[-1]), encoder.dim)
+    shape = (len(encoder.layers), int(starts[-1]), encoder.dim)
     with tempfile.TemporaryFile() as file:  # it is there as long as the array
         vectors = np.memmap(file, np.float32, "w+", shape=shape)
     for number, layers in embed(encoder, sentences, description):
