@@ -2,13 +2,16 @@
 
 from enum import Enum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from elmo_tf2.cli.arguments import Dtype, Tokenizer, model_argument
 from elmo_tf2.cli.messages import complain, progress_bar, quiet_imports, say
 from elmo_tf2.presets import find_model
+
+if TYPE_CHECKING:
+    from elmo_tf2.models import ElmoEmbeddings
 
 HELP = """\
 Compute the vectors of a text.
@@ -75,6 +78,26 @@ def _layers(value: str) -> tuple[int, ...] | str:
         raise typer.BadParameter(
             f"{value!r} is neither 'mix' nor numbers with commas between them, as in 0,2."
         ) from None
+
+
+def readable_model(model: Path) -> "Path | ElmoEmbeddings":
+    """What `embed_file` takes of a model that is named by its path or as a preset.
+
+    Args:
+        model: of `find_model`.
+
+    Returns:
+        Its path; of a TF1 Hub module, which must be proven first, the model.
+    """
+    model = find_model(model)
+    with quiet_imports():
+        from elmo_tf2.convert import load_weights
+        from elmo_tf2.models import ElmoEmbeddings
+        from elmo_tf2.weights import detect
+
+    if detect(model) != "tf1 hub module":
+        return model
+    return ElmoEmbeddings.from_weights(load_weights(model))
 
 
 def embed(
@@ -145,16 +168,10 @@ def embed(
 ) -> None:
     """Computes the vectors of a text."""
     chosen = None if layers is None else _layers(layers)
-    model = find_model(model)
+    source = readable_model(model)
     with quiet_imports():
-        from elmo_tf2.convert import load_weights
         from elmo_tf2.features import embed_file
-        from elmo_tf2.models import ElmoEmbeddings
-        from elmo_tf2.weights import detect
 
-    # A TF1 Hub module must be proven first; anything else is read once the arguments are checked.
-    is_hub_module = detect(model) == "tf1 hub module"
-    source = ElmoEmbeddings.from_weights(load_weights(model)) if is_hub_module else model
     try:
         with progress_bar("Reading the text") as update:
             written = embed_file(
