@@ -1,5 +1,6 @@
 """A text of any length, read, split into words and cut into batches within constant memory."""
 
+import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -17,6 +18,7 @@ _BATCH_TOKENS = 4_096
 # A longer line is no sentence, but a text that was not split.
 MAX_TOKENS = 20_000
 _MAX_BYTES = 2**26
+SOFT_HYPHEN = "\xad".encode()  # which the tokenizer `words` drops
 # What is split into words at once.
 _BLOCK_LINES = 1_024
 _BLOCK_BYTES = 2**20
@@ -76,6 +78,12 @@ def split_lines(lines: list[bytes], tokenizer: str) -> list[list[bytes]]:
     """
     apart = put_words_apart(tf.constant(lines)).numpy() if tokenizer == "words" else lines
     return [line.split() for line in apart]
+
+
+def readable(text: bytes) -> str:
+    """Text that can be shown anywhere: without control characters, broken ones marked."""
+    shown = text.replace(SOFT_HYPHEN, b"").decode(errors="replace")
+    return re.sub(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ufdd0-\ufdef\ufffe\uffff]", " ", shown)
 
 
 def _blocks(path: Path, digest: Any) -> Iterator[list[bytes]]:

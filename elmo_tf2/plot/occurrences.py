@@ -2,16 +2,14 @@
 
 import difflib
 import os
-import re
 import string
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from elmo_tf2.data.text_files import OnProgress, find_texts, read_texts
 from elmo_tf2.features.sample import Sample
-from elmo_tf2.features.text import MAX_TOKENS, Sentence, split_lines
+from elmo_tf2.features.text import MAX_TOKENS, SOFT_HYPHEN, Sentence, readable, split_lines
 
-_SOFT_HYPHEN = "\xad"  # which the tokenizer `words` drops
 _MARKS = string.punctuation.encode()
 # Of those that are kept to name some that are like a word that does not occur.
 _MAX_NEAR = 50_000
@@ -56,12 +54,6 @@ class Occurrences(NamedTuple):
     drawn: list[Occurrence]
     number: int
     sentences: int
-
-
-def readable(text: bytes) -> str:
-    """Text that can be shown anywhere: without control characters, broken ones marked."""
-    shown = text.decode(errors="replace").replace(_SOFT_HYPHEN, "")
-    return re.sub(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ufdd0-\ufdef\ufffe\uffff]", " ", shown)
 
 
 def find_occurrences(
@@ -161,7 +153,7 @@ def _split(
     lines: list[tuple[str, bytes]], tokenizer: str, may_have: Callable[[bytes], bool]
 ) -> Iterator[tuple[str, Sentence]]:
     """Splits into words the few lines that may have the wanted one."""
-    few = [item for item in lines if may_have(item[1]) or _SOFT_HYPHEN.encode() in item[1]]
+    few = [item for item in lines if may_have(item[1]) or SOFT_HYPHEN in item[1]]
     if few:
         splits = split_lines([line for _, line in few], tokenizer)
         for (label, line), words in zip(few, splits, strict=True):

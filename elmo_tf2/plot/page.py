@@ -13,7 +13,7 @@ from elmo_tf2.plot.styles import style_of
 
 _WIDTH, _HEIGHT, _MARGIN = 320, 280, 16
 _FLAT = 40  # both sides of a panel whose points are one
-_MAX_TEXT = 400
+_MAX_TEXT = 300
 _MAX_NAME = 80
 
 

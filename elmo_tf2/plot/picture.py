@@ -1,7 +1,10 @@
 """Vectors as points, a panel a layer. It needs matplotlib, which the package does not install."""
 
+import logging
+import warnings
 from collections.abc import Mapping, Sequence
 from itertools import product
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,8 +14,23 @@ from elmo_tf2.plot.styles import Style, style_of
 
 _LEGEND_COLUMNS = 6
 _MAX_NAME = 30
-# Of more points, some have their text.
+# Of more points, a few have their text.
 _MAX_TEXTS = 40
+_FEW_TEXTS = 12
+# Those of them that are there draw what matplotlib's own has no letters for.
+_FONTS = (
+    "Noto Sans CJK SC",
+    "Noto Sans CJK JP",
+    "Source Han Sans SC",
+    "WenQuanYi Micro Hei",
+    "WenQuanYi Zen Hei",
+    "PingFang SC",
+    "Hiragino Sans GB",
+    "Microsoft YaHei",
+    "SimHei",
+)
+
+_logger = logging.getLogger(__name__)
 
 
 def draw_panels(
@@ -35,6 +53,7 @@ def draw_panels(
         ImportError: if there is no matplotlib.
     """
     import matplotlib
+    from matplotlib import font_manager
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -43,8 +62,15 @@ def draw_panels(
     rows = -(-len(names) // _LEGEND_COLUMNS)
     height = 5.95 + 0.45 * rows
     widths = [5.8 if points.any() else 2.6 for points in planes.values()]
+    there = set(font_manager.get_font_names())
     # Text is text: of "$5 and $6" no formula is made, and that of an SVG can be found and read.
-    with matplotlib.rc_context({"text.parse_math": False, "svg.fonttype": "none"}):
+    settings: Any = {
+        "font.family": ["DejaVu Sans", *(font for font in _FONTS if font in there)],
+        "text.parse_math": False,
+        "svg.fonttype": "none",
+    }
+    with matplotlib.rc_context(settings), warnings.catch_warnings(record=True) as caught:
+        warnings.filterwarnings("always", "Glyph .* missing")
         figure = Figure(figsize=(sum(widths), height), dpi=110, facecolor="white")
         FigureCanvasAgg(figure)  # no window, whatever the environment
         panels = figure.subplots(1, len(planes), squeeze=False, width_ratios=widths)[0]
@@ -61,6 +87,12 @@ def draw_panels(
         )  # fmt: skip
         figure.suptitle(title, fontsize=18, y=1 - 0.19 / height)
         figure.savefig(path)
+    if caught and Path(path).suffix.lower() != ".svg":
+        _logger.warning(
+            "No font that was found has all letters of the text: some are boxes in %s. A page "
+            "(.html) or an .svg leaves them to the fonts of whoever opens it.",
+            Path(path).name,
+        )
 
 
 def _draw_panel(
@@ -81,7 +113,7 @@ def _draw_panel(
     marks = [
         panel.scatter(
             *points[of_group == name].T,
-            s=58,
+            s=58 if len(points) <= _MAX_TEXTS else 26,
             c=style.colour,
             marker=style.marker,
             linewidths=0,
@@ -99,7 +131,7 @@ def _draw_panel(
         )  # fmt: skip
         return marks
     panel.margins(0.24, 0.1)
-    step = -(-len(points) // _MAX_TEXTS)
+    step = 1 if len(points) <= _MAX_TEXTS else len(points) // _FEW_TEXTS
     _label(
         panel,
         points,

@@ -13,8 +13,9 @@ from elmo_tf2.config import TOKENIZERS
 from elmo_tf2.data.text_files import OnProgress
 from elmo_tf2.features.encoder import Encoder, Model, encoder_of
 from elmo_tf2.features.sample import encoded
+from elmo_tf2.features.text import readable
 from elmo_tf2.files import check_free, completed
-from elmo_tf2.plot.occurrences import Occurrence, find_occurrences, readable
+from elmo_tf2.plot.occurrences import Occurrence, find_occurrences
 from elmo_tf2.plot.page import write_page
 from elmo_tf2.plot.picture import draw_panels
 from elmo_tf2.plot.quotes import Group, Quote
