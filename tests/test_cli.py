@@ -15,7 +15,17 @@ from typer.testing import CliRunner
 from elmo_tf2.cli import app, messages
 from tests.cli_fixtures import run, run_python, write_model_folder
 
-COMMANDS = ("demo", "inspect", "convert", "export", "embed", "prepare", "pretrain", "evaluate")
+COMMANDS = (
+    "demo",
+    "inspect",
+    "convert",
+    "export",
+    "embed",
+    "plot",
+    "prepare",
+    "pretrain",
+    "evaluate",
+)
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,7 @@ from elmo_tf2.presets import DEFAULT_PRESET
 HELP = """\
 Draw a word of many sentences: its vectors in each, layer by layer.
 
-TEXT has one sentence a line, as for `embed`; it may be compressed with gzip or xz, and "-" is standard input. Every occurrence of WORD is a point in the plane of the two principal components of its vectors, in one panel for each layer. Colours and marks tell clusters (k-means), or labels with --labels.
+TEXT has one sentence a line, as for `embed`; it may be compressed with gzip or xz, and "-" is standard input. Every occurrence of WORD is a point in the plane of the two principal components of its vectors, in one panel for each layer. Colours and marks tell clusters (k-means); or labels, with --labels, of a text that has a label, a tab and a sentence on every line.
 
 \b
 .html       A page with the sentences beside the panels. Point at a mark, and
@@ -29,10 +29,6 @@ Examples:
   elmo-tf2 plot bank sentences.txt
   elmo-tf2 plot spring sentences.txt.gz --clusters 3 --out spring.png
   elmo-tf2 plot apple labelled.tsv --labels --out apple.svg
-\b
-Where labelled.tsv has a label, a tab and a sentence on every line:
-  fruit	I like to eat an apple.
-  company	The new phone from apple costs more.
 """  # noqa: E501
 
 
@@ -74,10 +70,10 @@ def plot(
     ignore_case: Annotated[
         bool, typer.Option("--ignore-case", help="Take apple, Apple and APPLE alike.")
     ] = False,
-    maximum: Annotated[
+    max_points: Annotated[
         int,
         typer.Option(
-            "--max",
+            "--max-points",
             min=2,
             metavar="NUMBER",
             help="The most occurrences to draw; of more, so many are chosen at random.",
@@ -107,7 +103,7 @@ def plot(
             layer,
             labels,
             ignore_case,
-            maximum,
+            max_points,
             None if tokenizer is None else tokenizer.value,
             overwrite,
             on_search=functools.partial(update, doing="Searching", unit="bytes"),
@@ -116,8 +112,10 @@ def plot(
     say(f"{made.word}: {made.number:,} times in {made.sentences:,} sentences of {text}")
     if made.number > len(made.quotes):
         left_out = made.number - len(made.quotes)
-        say(f"{len(made.quotes):,} of them are drawn, chosen at random; {left_out:,} are left out")
-        say("(--max).")
+        say(
+            f"{len(made.quotes):,} of them, chosen at random, are drawn; {left_out:,} are left out "
+            "(--max-points)."
+        )
     say_table(
         (group.name[:40], f"{group.size:5,}  {group.example.snippet()}") for group in made.groups
     )

@@ -62,7 +62,7 @@ def find_occurrences(
     tokenizer: str,
     ignore_case: bool = False,
     labels: bool = False,
-    maximum: int = 500,
+    max_points: int = 500,
     on_progress: OnProgress | None = None,
 ) -> Occurrences:
     r"""Finds a word in a text.
@@ -73,7 +73,7 @@ def find_occurrences(
         tokenizer: "words" or "spaces": what makes words of a line.
         ignore_case: whether capitals count as small letters.
         labels: whether a line is a label, a tab and the sentence.
-        maximum: int > 0. If there are more, so many are drawn at random.
+        max_points: int > 0. If there are more, so many are drawn at random.
         on_progress: as of `read_texts`.
 
     Returns:
@@ -93,7 +93,7 @@ def find_occurrences(
     fold = _folded if ignore_case else bytes
     wanted = _checked(word, tokenizer)
     needle = fold(wanted)
-    sample: Sample[Occurrence] = Sample(maximum)
+    sample: Sample[Occurrence] = Sample(max_points)
     near: set[bytes] = set()
     sentences = number = 0
     for block in read_texts(find_texts([text]), on_progress):

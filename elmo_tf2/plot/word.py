@@ -56,7 +56,7 @@ def plot_word(
     layer: int | None = None,
     labels: bool = False,
     ignore_case: bool = False,
-    maximum: int = 500,
+    max_points: int = 500,
     tokenizer: str | None = None,
     overwrite: bool = False,
     on_search: OnProgress | None = None,
@@ -80,7 +80,7 @@ def plot_word(
         labels: bool. Whether a line is a label, a tab and the sentence; points are coloured by
             that, and not clustered.
         ignore_case: bool. Whether capitals count as small letters.
-        maximum: int > 1. Of more occurrences, so many are drawn at random.
+        max_points: int > 1. Of more occurrences, so many are drawn at random.
         tokenizer: "words" or "spaces", as of `embed_file`.
         overwrite: whether an existing file may be replaced.
         on_search: is called with the number of bytes that were read, and that of all, 0 if it is
@@ -105,7 +105,7 @@ def plot_word(
     output = Path(output_path)
     _check_output(output)
     check_integer("clusters", clusters)
-    check_integer("maximum", maximum, minimum=2)
+    check_integer("max_points", max_points, minimum=2)
     if tokenizer is not None:
         check_choice("tokenizer", tokenizer, TOKENIZERS)
     if clusters > 1 and not labels:
@@ -114,7 +114,7 @@ def plot_word(
     encoder = encoder_of(model)
     by = _layer(layer, len(encoder.layers))
     found = find_occurrences(
-        word, text, tokenizer or encoder.tokenizer, ignore_case, labels, maximum, on_search
+        word, text, tokenizer or encoder.tokenizer, ignore_case, labels, max_points, on_search
     )
     vectors = _vectors(encoder, found.drawn, on_embed)
     if labels:
