@@ -12,7 +12,7 @@ from elmo_tf2.cli.messages import progress_bar, quiet_imports, say, say_table
 from elmo_tf2.presets import DEFAULT_PRESET
 
 HELP = """\
-Draw a word of many sentences: its vectors in each, layer by layer.
+Draw a word's vectors in every sentence of a text.
 
 TEXT has one sentence a line, as for `embed`; it may be compressed with gzip or xz, and "-" is standard input. Every occurrence of WORD is a point in the plane of the two principal components of its vectors, in one panel for each layer. Colours and marks tell clusters (k-means); or labels, with --labels, of a text that has a label, a tab and a sentence on every line.
 

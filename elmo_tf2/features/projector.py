@@ -82,7 +82,7 @@ def write_projector(
     >>> write_projector("model_folder", "text.txt", "projector").layers
     ['layer0', 'layer1', 'layer2']
     >>> Path("projector/metadata.tsv").read_text().splitlines()[:2]
-    ['word\\tline\\tsentence', 'the\\t0\\tthe cat is on the mat']
+    ['word\tline\tsentence', 'the\t0\tthe cat is on the mat']
     """
     check_integer("max_points", max_points)
     if tokenizer is not None:
