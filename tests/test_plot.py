@@ -195,7 +195,16 @@ def test_a_quote_is_clipped_round_its_word(text, length, expected):
 
 
 def test_the_points_are_the_planes_of_the_words_own_vectors(model, text, tmp_path):
-    plot = plot_word(model, "apple", text, tmp_path / "out.html", clusters=1)
+    progress = []
+    plot = plot_word(
+        model,
+        "apple",
+        text,
+        tmp_path / "out.html",
+        clusters=1,
+        on_embed=lambda *numbers: progress.append(numbers),
+    )
+    assert progress[-1] == (21, 21)  # the words of four sentences
     expected = []
     for line in (SENTENCES[index] for index in (0, 1, 3, 4)):
         vectors = expected_vectors(line.split())

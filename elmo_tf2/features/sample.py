@@ -76,7 +76,7 @@ def encoded(
     """
     done, total = 0, sum(len(sentence.words) for sentence in sentences)
     for batch in batches(sentences, _BATCH_SIZE):
-        if on_progress is not None:
-            on_progress(done, total)
         yield from zip(batch, encoder.encode(batch), strict=True)
         done += sum(len(sentence.words) for sentence in batch)
+        if on_progress is not None:
+            on_progress(done, total)
