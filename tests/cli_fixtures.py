@@ -1,5 +1,6 @@
 """Small models and texts for the tests of `embed_file` and of the command line."""
 
+import functools
 import json
 import os
 import subprocess
@@ -12,6 +13,7 @@ from typer.testing import CliRunner
 
 from elmo_tf2.cli import app
 from elmo_tf2.config import ElmoConfig
+from elmo_tf2.features.encoder import encoder_of
 from elmo_tf2.models import ElmoEmbeddings
 from elmo_tf2.saved_model import export_saved_model
 from tests import numpy_reference as reference
@@ -46,6 +48,12 @@ def write_model_folder(folder, seed=0, with_mix=True):
 def export(model_folder, folder):
     """The SavedModel of a model folder."""
     return export_saved_model(ElmoEmbeddings.from_folder(model_folder), folder)
+
+
+@functools.cache
+def cached_encoder_of(model, layers=None):
+    """`encoder_of`, whose graph is made once: that takes longer than what most tests are about."""
+    return encoder_of(model, layers)
 
 
 def expected_vectors(words, seed=0):

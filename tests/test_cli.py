@@ -15,7 +15,17 @@ from typer.testing import CliRunner
 from elmo_tf2.cli import app, messages
 from tests.cli_fixtures import run, run_python, write_model_folder
 
-COMMANDS = ("demo", "inspect", "convert", "export", "embed", "prepare", "pretrain", "evaluate")
+COMMANDS = (
+    "demo",
+    "inspect",
+    "convert",
+    "export",
+    "embed",
+    "plot",
+    "prepare",
+    "pretrain",
+    "evaluate",
+)
 
 
 @pytest.fixture(scope="module")
@@ -192,11 +202,13 @@ def test_the_progress_bar_tells_share_rate_and_time(monkeypatch):
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setenv("COLUMNS", "100")
     with messages.progress_bar("Reading") as update:
+        update(7, 0, doing="Searching", unit="bytes")
         for done in (500, 600, 800, 1000):
             update(done, 1000)
             time.sleep(0.1)
     shown = terminal.getvalue()
     assert "Reading" in shown and "Embedding" in shown
+    assert "Searching" in shown and "7 bytes" in shown
     assert "50%" in shown and "100%" in shown
     assert " tokens/s" in shown
 

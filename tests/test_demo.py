@@ -12,8 +12,9 @@ import tensorflow as tf
 from elmo_tf2 import presets
 from elmo_tf2.data.tokenizers import tokenize
 from elmo_tf2.demo import VERDICTS, demo, demonstrate, draw_senses, read_senses, word_vectors
-from elmo_tf2.demo.figures import figures_of, plane_of
-from elmo_tf2.demo.picture import snippet
+from elmo_tf2.demo.figures import figures_of
+from elmo_tf2.plot import Quote
+from elmo_tf2.plot.vectors import plane_of
 from tests.cli_fixtures import expected_vectors, run, write_model_folder
 
 PARTS = {"model", "word_vectors.py", "senses.json", "vectors.npz", "senses.png"}
@@ -125,6 +126,11 @@ def test_the_plane_of_equal_vectors_is_a_point():
 # The picture.
 
 
+def snippet_of(sentence, word):
+    start = sentence.index(word)
+    return Quote(sentence, start, start + len(word), "").snippet()
+
+
 @pytest.mark.parametrize(
     ("sentence", "expected"),
     [
@@ -135,14 +141,15 @@ def test_the_plane_of_equal_vectors_is_a_point():
     ],
 )
 def test_a_snippet_has_the_word_and_its_neighbours(sentence, expected):
-    assert snippet(sentence, "apple") == expected
+    assert snippet_of(sentence, "apple") == expected
 
 
 @pytest.mark.parametrize("word", read_senses())
 def test_snippets_are_short_and_hold_the_word(word):
     for sentences in read_senses()[word].values():
         for sentence in sentences:
-            assert word in snippet(sentence, word) and len(snippet(sentence, word)) <= 28
+            snippet = snippet_of(sentence, word)
+            assert word in snippet and len(snippet) <= 28
 
 
 def test_a_picture_is_drawn_of_any_vectors(tmp_path, rng):

@@ -343,7 +343,7 @@ def test_an_existing_output_is_replaced_on_demand_only(embed, tmp_path):
 
 @pytest.mark.parametrize(("words", "size"), [(5, 1000), (1000, 60)])
 def test_a_line_that_is_no_sentence_is_an_error(embed, monkeypatch, tmp_path, words, size):
-    monkeypatch.setattr(text, "_MAX_TOKENS", words)
+    monkeypatch.setattr(text, "MAX_TOKENS", words)
     monkeypatch.setattr(text, "_MAX_BYTES", size)
     assert len(embed(b"a b c d e\n")) == 1
     with pytest.raises(ValueError, match="line 2, is too long for a sentence"):

@@ -13,6 +13,7 @@ FLOORS = [
     {"weights"},
     {"models"},
     {"saved_model", "features", "convert", "training"},
+    {"plot"},
     {"demo"},
     {"cli"},
     {"__main__"},

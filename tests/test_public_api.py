@@ -23,6 +23,7 @@ PACKAGES = (
     "elmo_tf2.features",
     "elmo_tf2.layers",
     "elmo_tf2.models",
+    "elmo_tf2.plot",
     "elmo_tf2.training",
     "elmo_tf2.weights",
 )

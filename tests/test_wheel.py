@@ -79,12 +79,13 @@ def test_it_holds_no_tests_and_no_scripts(wheel):
         assert not {"tests", "export", "notebooks", "benchmarks"} & set(name.split("/"))
 
 
-def test_it_holds_every_file_of_the_presets_and_of_the_demo(wheel):
+def test_it_holds_every_file_of_the_presets_and_of_pictures(wheel):
     files = [path for path in REPOSITORY.glob("elmo_tf2/presets/*/*") if path.is_file()]
     files += REPOSITORY.glob("elmo_tf2/demo/*.json")
+    files += REPOSITORY.glob("elmo_tf2/plot/*.html")
     names = {path.relative_to(REPOSITORY).as_posix() for path in files}
     assert "elmo_tf2/presets/elmo_mini_en/config.yaml" in names
-    assert "elmo_tf2/demo/senses.json" in names
+    assert {"elmo_tf2/demo/senses.json", "elmo_tf2/plot/page.html"} <= names
     assert names <= set(wheel.namelist())
 
 

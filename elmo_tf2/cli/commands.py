@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from elmo_tf2.cli import convert, demo, embed, evaluate, export, inspect, prepare, pretrain
+from elmo_tf2.cli import convert, demo, embed, evaluate, export, inspect, plot, prepare, pretrain
 from elmo_tf2.cli.messages import complain, error_text, say, show_warnings
 
 _HELP = """\
@@ -90,6 +90,7 @@ app.command("inspect", help=inspect.HELP)(inspect.inspect)
 app.command("convert", help=convert.HELP)(convert.convert)
 app.command("export", help=export.HELP)(export.export)
 app.command("embed", help=embed.HELP)(embed.embed)
+app.command("plot", help=plot.HELP)(plot.plot)
 app.command("prepare", help=prepare.HELP)(prepare.prepare)
 app.command("pretrain", help=pretrain.HELP)(pretrain.pretrain)
 app.command("evaluate", help=evaluate.HELP)(evaluate.evaluate)

@@ -2,13 +2,16 @@
 
 from enum import Enum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from elmo_tf2.cli.arguments import Dtype, Tokenizer, model_argument
 from elmo_tf2.cli.messages import complain, progress_bar, quiet_imports, say
 from elmo_tf2.presets import find_model
+
+if TYPE_CHECKING:
+    from elmo_tf2.models import ElmoEmbeddings
 
 HELP = """\
 Compute the vectors of a text.
@@ -24,6 +27,8 @@ All layers of every word go into a file, whose ending tells what kind of file. T
             layer (lines, dimensions).
 .parquet    With --sentence: the line, and a column for each layer. It needs
             pyarrow: pip install 'elmo_tf2[parquet]'
+--projector A folder for TensorBoard's Embedding Projector: a table for each
+            layer, and one of the words and their sentences.
 
 Layer 0 is the word vector, twice side by side; the others are forward and backward vectors side by side. --layers mix takes their weighted sum, with the weights that came with the model; without such, all layers count alike.
 
@@ -36,6 +41,7 @@ Examples:
   elmo-tf2 embed google_elmo_3 tokenised.txt vectors.hdf5 --tokenizer spaces
   elmo-tf2 embed elmo_mini_en sentences.txt vectors.tfrecord --layers 0,2 --dtype float16
   elmo-tf2 embed elmo_mini_en sentences.txt vectors.parquet --sentence mean --layers mix
+  elmo-tf2 embed elmo_mini_en sentences.txt logs --projector
 \b
 To read any of them:
   from elmo_tf2.features import FeatureReader
@@ -77,6 +83,47 @@ def _layers(value: str) -> tuple[int, ...] | str:
         ) from None
 
 
+def readable_model(model: Path) -> "Path | ElmoEmbeddings":
+    """What `embed_file` takes of a model that is named by its path or as a preset.
+
+    Args:
+        model: of `find_model`.
+
+    Returns:
+        Its path; of a TF1 Hub module, which must be proven first, the model.
+    """
+    model = find_model(model)
+    with quiet_imports():
+        from elmo_tf2.convert import load_weights
+        from elmo_tf2.models import ElmoEmbeddings
+        from elmo_tf2.weights import detect
+
+    if detect(model) != "tf1 hub module":
+        return model
+    return ElmoEmbeddings.from_weights(load_weights(model))
+
+
+def _write_projector(
+    source: "Path | ElmoEmbeddings", text: Path, out: Path, max_points: int, options: Any
+) -> None:
+    with quiet_imports():
+        from elmo_tf2.features import write_projector
+
+    with progress_bar("Reading the text") as update:
+        written = write_projector(source, text, out, max_points, on_progress=update, **options)
+    what = "sentences" if options["sentence"] else "words"
+    say(
+        f"Wrote {out}: {written.points:,} {what}, each {', '.join(written.layers)} of "
+        f"{written.dim:,} numbers."
+    )
+    if written.points < written.all_points:
+        say(
+            f"The text has {written.all_points:,}; {written.all_points - written.points:,} are "
+            "left out, by sentences drawn at random (--max-points)."
+        )
+    say(f"To look at them: tensorboard --logdir {out}")
+
+
 def embed(
     model: Annotated[
         Path,
@@ -94,7 +141,8 @@ def embed(
         Path,
         typer.Argument(
             metavar="OUT",
-            help="The file to make, with an ending .hdf5, .h5, .tfrecord, .npy or .parquet.",
+            help="The file to make, with an ending .hdf5, .h5, .tfrecord, .npy or .parquet; with "
+            "--projector, the folder.",
             show_default=False,
         ),
     ],
@@ -134,6 +182,23 @@ def embed(
     dtype: Annotated[
         Dtype, typer.Option(help="float16 halves the size: the vectors are rounded.")
     ] = Dtype.float32,
+    projector: Annotated[
+        bool,
+        typer.Option(
+            "--projector",
+            help="Make OUT a folder for TensorBoard's Embedding Projector: tensorboard --logdir "
+            "OUT.",
+        ),
+    ] = False,
+    max_points: Annotated[
+        int,
+        typer.Option(
+            min=1,
+            metavar="NUMBER",
+            help="The most words (or sentences, with --sentence) for the projector; of more, "
+            "sentences are drawn at random.",
+        ),
+    ] = 10_000,
     overwrite: Annotated[
         bool,
         typer.Option(
@@ -145,16 +210,21 @@ def embed(
 ) -> None:
     """Computes the vectors of a text."""
     chosen = None if layers is None else _layers(layers)
-    model = find_model(model)
+    options: dict[str, Any] = {
+        "overwrite": overwrite,
+        "tokenizer": None if tokenizer is None else tokenizer.value,
+        "layers": chosen,
+        "sentence": None if sentence is None else sentence.value,
+    }
+    if projector and dtype is Dtype.float16:
+        raise typer.BadParameter("--projector writes tables, which have no --dtype.")
+    source = readable_model(model)
+    if projector:
+        _write_projector(source, text, out, max_points, options)
+        return
     with quiet_imports():
-        from elmo_tf2.convert import load_weights
         from elmo_tf2.features import embed_file
-        from elmo_tf2.models import ElmoEmbeddings
-        from elmo_tf2.weights import detect
 
-    # A TF1 Hub module must be proven first; anything else is read once the arguments are checked.
-    is_hub_module = detect(model) == "tf1 hub module"
-    source = ElmoEmbeddings.from_weights(load_weights(model)) if is_hub_module else model
     try:
         with progress_bar("Reading the text") as update:
             written = embed_file(
@@ -162,12 +232,9 @@ def embed(
                 text,
                 out,
                 batch_size,
-                overwrite=overwrite,
                 on_progress=update,
-                tokenizer=None if tokenizer is None else tokenizer.value,
-                layers=chosen,
-                sentence=None if sentence is None else sentence.value,
                 dtype=dtype.value,
+                **options,
             )
     except KeyboardInterrupt:
         complain("Interrupted. Give the same command again to go on.")

@@ -130,7 +130,7 @@ def quiet_imports() -> Iterator[None]:
 @contextlib.contextmanager
 def progress_bar(
     waiting_for: str, doing: str = "Embedding", unit: str = "tokens"
-) -> Iterator[Callable[[int, int], None]]:
+) -> Iterator[Callable[..., None]]:
     """Shows how much is done, the rate and the time left, on a terminal.
 
     Args:
@@ -139,7 +139,8 @@ def progress_bar(
         unit: of what is counted.
 
     Yields:
-        A function to call with the number that is done and that of all, 0 if it is not known.
+        A function to call with the number that is done and that of all, 0 if it is not known. Its
+        arguments `doing` and `unit` are for work in several parts.
     """
     from rich import progress
     from rich.console import Console
@@ -156,7 +157,7 @@ def progress_bar(
     with bar:
         task = bar.add_task(waiting_for, total=None, rate="")
 
-        def update(done: int, total: int) -> None:
+        def update(done: int, total: int, doing: str = doing, unit: str = unit) -> None:
             if bar.tasks[task].description != doing:  # the first call; what is done was done before
                 bar.reset(task, total=total or None, completed=done, description=doing)
             bar.update(task, completed=done)

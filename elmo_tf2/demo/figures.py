@@ -5,9 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-# Vectors of one word without context are equal but for rounding.
-_DECIMALS = 5
-
+from elmo_tf2.plot.vectors import DECIMALS, unit_vectors
 
 # From the worst to the best.
 VERDICTS = ("does not separate", "separates in part", "separates")
@@ -124,8 +122,8 @@ def figures_of(
 
 
 def _cosines(vectors: np.ndarray) -> np.ndarray:
-    unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
-    return (unit @ unit.T).round(_DECIMALS)
+    unit = unit_vectors(vectors)
+    return (unit @ unit.T).round(DECIMALS)
 
 
 def _accuracy(cosines: np.ndarray, same: np.ndarray, others: np.ndarray) -> float:
@@ -133,21 +131,3 @@ def _accuracy(cosines: np.ndarray, same: np.ndarray, others: np.ndarray) -> floa
     nearest = np.where(others, cosines, -np.inf)
     is_nearest = nearest == nearest.max(axis=1, keepdims=True)
     return float(((is_nearest & same).sum(axis=1) / is_nearest.sum(axis=1)).mean())
-
-
-def plane_of(vectors: np.ndarray) -> np.ndarray:
-    """The two principal components of vectors.
-
-    Args:
-        vectors: array, `(sentences, dimensions)`, scaled to length 1 first.
-
-    Returns:
-        float array, `(sentences, 2)`; zeros if all vectors are equal but for rounding.
-    """
-    unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
-    centred = unit - unit.mean(axis=0)
-    if np.abs(centred).max() < 10**-_DECIMALS:
-        return np.zeros((len(vectors), 2))
-    u, s, _ = np.linalg.svd(centred, full_matrices=False)
-    plane = (u * s)[:, :2]
-    return np.pad(plane, [(0, 0), (0, 2 - plane.shape[1])])

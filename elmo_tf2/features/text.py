@@ -1,5 +1,6 @@
 """A text of any length, read, split into words and cut into batches within constant memory."""
 
+import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,8 +16,9 @@ _WINDOW_SENTENCES = 4_096
 # token, layer and direction.
 _BATCH_TOKENS = 4_096
 # A longer line is no sentence, but a text that was not split.
-_MAX_TOKENS = 20_000
+MAX_TOKENS = 20_000
 _MAX_BYTES = 2**26
+SOFT_HYPHEN = "\xad".encode()  # which the tokenizer `words` drops
 # What is split into words at once.
 _BLOCK_LINES = 1_024
 _BLOCK_BYTES = 2**20
@@ -53,13 +55,35 @@ def read_sentences(path: Path, digest: Any, tokenizer: str) -> Iterator[Sentence
     """
     number = 0
     for lines in _blocks(path, digest):
-        apart = put_words_apart(tf.constant(lines)).numpy() if tokenizer == "words" else lines
-        for line, spaced in zip(lines, apart, strict=True):
-            words = spaced.split()
-            if len(words) > _MAX_TOKENS:
+        for line, words in zip(lines, split_lines(lines, tokenizer), strict=True):
+            if len(words) > MAX_TOKENS:
                 raise _too_long(path, number)
             yield Sentence(number, words, line.rstrip(b"\r\n"))
             number += 1
+
+
+def split_lines(lines: list[bytes], tokenizer: str) -> list[list[bytes]]:
+    """The words of lines.
+
+    Args:
+        lines: one or more.
+        tokenizer: as of `read_sentences`.
+
+    Returns:
+        A list for each line.
+
+    Example:
+    >>> split_lines([b"It rains.", b""], "words")
+    [[b'It', b'rains', b'.'], []]
+    """
+    apart = put_words_apart(tf.constant(lines)).numpy() if tokenizer == "words" else lines
+    return [line.split() for line in apart]
+
+
+def readable(text: bytes) -> str:
+    """Text that can be shown anywhere: without control characters, broken ones marked."""
+    shown = text.replace(SOFT_HYPHEN, b"").decode(errors="replace")
+    return re.sub(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ufdd0-\ufdef\ufffe\uffff]", " ", shown)
 
 
 def _blocks(path: Path, digest: Any) -> Iterator[list[bytes]]:
@@ -96,7 +120,7 @@ def was_changed(path: Path) -> ValueError:
 def _too_long(path: Path, number: int) -> ValueError:
     return ValueError(
         f"{path}, line {number + 1}, is too long for a sentence: it has more than "
-        f"{_MAX_TOKENS:,} words or {_MAX_BYTES:,} bytes. Put one sentence on a line."
+        f"{MAX_TOKENS:,} words or {_MAX_BYTES:,} bytes. Put one sentence on a line."
     )
 
 
