@@ -14,6 +14,7 @@ SavedModel. It needs TensorFlow alone; no package of its maker's.
 | word vectors | {projection_dim} |
 | LSTM layers a direction | {num_layers}, {units} units{projection}{architecture} |
 | weighted sum | {layer_dim} |
+| looked up, not computed | {num_words} |
 | trainable | {trainable} |
 | weights from | {source} |
 
@@ -87,6 +88,7 @@ def model_card(
     trainable: str,
     source: str = "",
     layer_norm: bool = False,
+    num_words: int = 0,
 ) -> str:
     """The text of a model card.
 
@@ -96,6 +98,7 @@ def model_card(
         trainable: "mix", "all" or "none".
         source: where the weights come from.
         layer_norm: whether the weighted sum normalises over the batch.
+        num_words: of how many words the vectors are stored.
 
     Returns:
         Markdown.
@@ -114,6 +117,7 @@ def model_card(
         projection=f", projected to {config.projection_dim}" if has_projection else "",
         architecture=_MERGES[config.merge] if config.is_merged else "",
         layer_dim=config.layer_dim,
+        num_words=f"the word vectors of {num_words:,} words" if num_words else "nothing",
         trainable=_TRAINABLE[trainable],
         tokenizer=_TOKENIZERS[config.tokenizer],
         source=source or "not stated",

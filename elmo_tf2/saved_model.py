@@ -3,7 +3,7 @@
 import itertools
 import os
 import tarfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from elmo_tf2.data.tokenizers import tokenize
 from elmo_tf2.files import check_free, completed
 from elmo_tf2.model_card import model_card
 from elmo_tf2.models import ElmoEmbeddings
+from elmo_tf2.models.word_table import WordTable
 
 TRAINABLE = ("mix", "all", "none")
 
@@ -45,6 +46,7 @@ class ExportedElmo(tf.train.Checkpoint):
     Args:
         elmo: an `ElmoEmbeddings` with one mix, built and computing in float32.
         trainable: "mix" for the weighted sum alone, "all" for the encoder too, or "none".
+        words: words whose vectors are looked up, see `WordTable`; none: all are computed.
 
     Attributes:
         variables: all variables, a list.
@@ -52,7 +54,7 @@ class ExportedElmo(tf.train.Checkpoint):
         regularization_losses: functions without arguments, one for the mix's L2 if it has any.
     """
 
-    def __init__(self, elmo: ElmoEmbeddings, trainable: str) -> None:
+    def __init__(self, elmo: ElmoEmbeddings, trainable: str, words: Sequence[str] = ()) -> None:
         super().__init__()
         (mix,) = elmo.mixes
         # Not their `variables`, which have the state of a dropout's random numbers among them.
@@ -72,7 +74,10 @@ class ExportedElmo(tf.train.Checkpoint):
                 tf.function(lambda: mix.l2 * tf.reduce_sum(tf.square(w)), input_signature=[])
             ]
         self._tokenizer = elmo.config.tokenizer
-        self._encode = _encoding(elmo, self.variables)
+        self._table = WordTable(elmo.encoder, words) if words else None
+        self._encode = _encoding(elmo, list(self.variables), self._table)
+        if self._table is not None:
+            self.variables.append(self._table.vectors)
         self._trace_call()
 
     def _of_strings(self, strings: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -161,7 +166,9 @@ class ExportedElmo(tf.train.Checkpoint):
             )
 
 
-def _encoding(elmo: ElmoEmbeddings, variables: list[tf.Variable]) -> Callable[..., Any]:
+def _encoding(
+    elmo: ElmoEmbeddings, variables: list[tf.Variable], table: WordTable | None
+) -> Callable[..., Any]:
     """The one graph that all others call: padded words and their numbers to all outputs.
 
     A function and not a method, so that the Keras layer is no part of the saved object.
@@ -169,10 +176,15 @@ def _encoding(elmo: ElmoEmbeddings, variables: list[tf.Variable]) -> Callable[..
 
     @tf.function(input_signature=[_TOKENS, _LENGTHS], autograph=False)
     def encode(tokens: tf.Tensor, sequence_len: tf.Tensor) -> dict[str, tf.Tensor]:
-        char_ids = sentences_to_char_ids(tokens, sequence_len, elmo.config.max_characters)
         values = list(zip(elmo.weights, variables, strict=True))
         with keras.StatelessScope(state_mapping=values):
-            encoded = elmo.encoder(char_ids)
+            if table is None:
+                max_characters = elmo.config.max_characters
+                encoded = elmo.encoder(sentences_to_char_ids(tokens, sequence_len, max_characters))
+            else:
+                word_vectors = table.word_vectors(elmo.encoder, tokens, sequence_len)
+                is_real = tf.sequence_mask(sequence_len, tf.shape(tokens)[1])
+                encoded = elmo.encoder(word_vectors, mask=is_real)
             layers = encoded.layers()
             mixed = elmo.mixes[0](layers, mask=encoded.mask, training=False)
         num_words = tf.cast(tf.maximum(sequence_len, 1), mixed.dtype)[:, tf.newaxis]
@@ -198,6 +210,7 @@ def export_saved_model(
     tar: bool = False,
     overwrite: bool = False,
     source: str = "",
+    words: Sequence[str] = (),
 ) -> Path:
     """Writes a SavedModel that `hub.load` takes, without need of this package.
 
@@ -212,6 +225,9 @@ def export_saved_model(
         tar: whether to write `path` + ".tar.gz" too, as TF Hub lays an archive out.
         overwrite: whether an existing folder or archive may be replaced.
         source: where the weights come from, for the model card.
+        words: words whose vectors are computed now and stored, `4 * projection_dim` bytes each:
+            they are looked up, and the character CNN is for all others. The vectors are the same,
+            and sooner there.
 
     Returns:
         The folder's path.
@@ -219,7 +235,8 @@ def export_saved_model(
     Raises:
         FileExistsError: if there is something at `path` and `overwrite` is False, or what is there
             is more than a SavedModel.
-        ValueError: if `trainable` is no such word, or the layer has not exactly one mix.
+        ValueError: if `trainable` is no such word, or is "all" and there are `words`, whose stored
+            vectors training would leave behind; or the layer has not exactly one mix.
 
     Example:
     >>> config = ElmoConfig(filters=((1, 8), (2, 8)), units=16, projection_dim=4)
@@ -231,6 +248,11 @@ def export_saved_model(
      - [Reusable SavedModels](https://www.tensorflow.org/hub/reusable_saved_models)
     """
     check_choice("trainable", trainable, TRAINABLE)
+    if words and trainable == "all":
+        raise ValueError(
+            "`words` (on the command line `--vocab`) have stored vectors, which an encoder that "
+            'trains would leave behind. Received: trainable="all". Take "mix" or "none".'
+        )
     if len(elmo.mixes) != 1:
         raise ValueError(
             "`elmo` must have one mix to be exported. Received a layer with "
@@ -241,7 +263,7 @@ def export_saved_model(
     check_free(path, overwrite, _SAVED_MODEL_PARTS)
     if tar:
         check_free(archive, overwrite)
-    exported = ExportedElmo(_in_float32(elmo), trainable)
+    exported = ExportedElmo(_in_float32(elmo), trainable, words)
     signatures = {
         "default": exported.default,
         "elmo": exported.elmo,
@@ -251,7 +273,12 @@ def export_saved_model(
     with completed(path, overwrite) as unfinished:
         tf.saved_model.save(exported, str(unfinished), signatures=signatures)
         card = model_card(
-            elmo.config, elmo.count_params(), trainable, source, elmo.mixes[0].layer_norm
+            elmo.config,
+            elmo.count_params(),
+            trainable,
+            source,
+            elmo.mixes[0].layer_norm,
+            len(set(words)),
         )
         (unfinished / _MODEL_CARD).write_text(card, encoding="utf-8")
     if tar:

@@ -178,9 +178,12 @@ def test_export_tells_how_to_use_what_it_made(model, tmp_path):
     assert result.stdout.strip() == "(2, 6, 16)", result.stderr
 
 
-def test_export_takes_a_tokenizer_and_says_so(model, tmp_path):
-    run("export", model, tmp_path / "out", "--tokenizer", "words")
+def test_export_takes_a_tokenizer_and_words_and_says_so(model, tmp_path):
+    (tmp_path / "words.txt").write_text("cat\n's\n")
+    words = ["--vocab", tmp_path / "words.txt"]
+    run("export", model, tmp_path / "out", "--tokenizer", "words", *words)
     card = (tmp_path / "out" / "model_card.md").read_text(encoding="utf-8")
+    assert "| the word vectors of 2 words |" in card
     assert "string [batch], split into words, punctuation apart |" in card
     assert "\n  tokenizer   words\n" in run("inspect", tmp_path / "out")
     (tmp_path / "text.txt").write_text("It's a cat.\n")

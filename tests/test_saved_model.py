@@ -115,6 +115,35 @@ def test_layer_norm_is_over_the_batch_as_in_the_layer():
     np.testing.assert_allclose(exported.elmo(tf.constant(TEXT))["elmo"], elmo(TEXT), **BOUND)
 
 
+def test_vectors_of_stored_words_are_those_of_computed_ones(loaded, tmp_path):
+    words = ["the", "fog", "the", "", "</S>", "never"]
+    folder = export_saved_model(make(), tmp_path / "elmo", words=words)
+    exported = hub.load(str(folder))
+    sentences = tf.constant([*TEXT, "fog 日本語 the " + "x" * 60])
+    found, expected = exported.default(sentences), loaded.default(sentences)
+    for name in expected:
+        np.testing.assert_allclose(found[name], expected[name], err_msg=name, **BOUND)
+    empty_word = {"tokens": tf.constant([["", "cat", ""]]), "sequence_len": tf.constant([2])}
+    found, expected = exported.embed_tokens(empty_word), loaded.embed_tokens(empty_word)
+    np.testing.assert_allclose(found["word_emb"], expected["word_emb"], **BOUND)
+    assert exported.variables[-1].shape == (5, CONFIG.projection_dim)
+    assert "| the word vectors of 5 words |" in (folder / "model_card.md").read_text("utf-8")
+
+
+def test_stored_words_are_looked_up():
+    exported = ExportedElmo(make(), "mix", ["cat"])
+    exported.variables[-1].assign(tf.ones_like(exported.variables[-1]))
+    found = exported.default(tf.constant(["the cat"]))["word_emb"][0]
+    np.testing.assert_array_equal(found[1], 1)
+    assert not np.any(found[0] == 1)
+
+
+def test_words_can_not_be_stored_of_an_encoder_that_trains(tmp_path):
+    with pytest.raises(ValueError, match="`--vocab`"):
+        export_saved_model(make(), tmp_path / "elmo", trainable="all", words=["cat"])
+    assert not (tmp_path / "elmo").exists()
+
+
 @pytest.mark.slow
 def test_dropout_is_not_exported():
     exported = ExportedElmo(make(dropout=0.9), "mix")

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from elmo_tf2.cli.arguments import Options, Overwrite, Prove, Tokenizer, Vocab, model_argument
+from elmo_tf2.cli.arguments import Options, Overwrite, Prove, Tokenizer, model_argument
 from elmo_tf2.cli.messages import quiet_imports, say
 from elmo_tf2.files import check_free
 from elmo_tf2.presets import find_model
@@ -20,6 +20,7 @@ Whoever uses it needs TensorFlow and tensorflow_hub, nothing else. Signatures, o
 Examples:
   elmo-tf2 export elmo_mini_en elmo_saved_model
   elmo-tf2 export model_folder elmo_saved_model --tokenizer words
+  elmo-tf2 export model_folder elmo_saved_model --vocab frequent_words.txt
   elmo-tf2 export google_elmo_3 elmo_saved_model --trainable all --tar
 """  # noqa: E501
 
@@ -70,8 +71,17 @@ def export(
             show_default=False,
         ),
     ] = None,
+    vocab: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Words, one a line, whose vectors are stored in OUT: faster for them, and larger "
+            "by 4 bytes times the size of a word vector for each. Other words are computed as "
+            "ever, and the vectors are the same.",
+            show_default=False,
+        ),
+    ] = None,
     options: Options = None,
-    vocab: Vocab = None,
     prove: Prove = True,
     overwrite: Overwrite = False,
 ) -> None:
@@ -80,15 +90,23 @@ def export(
     check_free(out, overwrite)
     with quiet_imports():
         from elmo_tf2.convert import load_weights
+        from elmo_tf2.data.vocabulary_file import read_vocabulary
         from elmo_tf2.models import ElmoEmbeddings
         from elmo_tf2.saved_model import export_saved_model
 
-    weights = load_weights(model, options=options, vocab=vocab, prove=prove)
+    words = () if vocab is None else read_vocabulary(vocab)
+    weights = load_weights(model, options=options, prove=prove)
     elmo = ElmoEmbeddings.from_weights(
         weights, tokenizer=None if tokenizer is None else tokenizer.value
     )
     folder = export_saved_model(
-        elmo, out, trainable=trainable.value, tar=tar, overwrite=overwrite, source=model.name
+        elmo,
+        out,
+        trainable=trainable.value,
+        tar=tar,
+        overwrite=overwrite,
+        source=model.name,
+        words=words,
     )
     written = f"{folder} and {folder}.tar.gz" if tar else f"{folder}"
     say(f"Exported {model} to {written}.")
