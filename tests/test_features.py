@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from elmo_tf2.features import embed_file, text
+from elmo_tf2.features import embed_file, encoder, text
 from elmo_tf2.models import BiLM, ElmoEmbeddings
 from elmo_tf2.saved_model import ExportedElmo, export_saved_model
 from tests.cli_fixtures import (
@@ -119,6 +119,31 @@ def test_the_batch_changes_no_vector(embed, batch_size):
     features = embed("\n".join(lines).encode(), batch_size=batch_size)
     for line, vectors in zip(lines, features, strict=True):
         np.testing.assert_allclose(vectors, expected_vectors(line.split()), atol=TOLERANCE)
+
+
+@pytest.mark.parametrize("room", [1, 4, 1_000])
+def test_the_room_for_words_that_were_met_changes_no_vector(embed, monkeypatch, room):
+    monkeypatch.setattr(encoder, "_MAX_WORDS", room)
+    lines = random_text(12).splitlines()
+    features = embed("\n".join(lines).encode(), batch_size=3)
+    for line, vectors in zip(lines, features, strict=True):
+        np.testing.assert_allclose(vectors, expected_vectors(line.split()), atol=TOLERANCE)
+
+
+def test_a_word_that_was_met_is_not_computed_again():
+    computed = []
+
+    def compute(words):
+        computed.extend(words.numpy())
+        return tf.cast(tf.strings.length(words), tf.float32)[:, tf.newaxis]
+
+    cache = encoder._WordCache(compute, 1)
+    batch = [text.Sentence(0, [b"a", b"the", b"a"]), text.Sentence(1, [b"the"])]
+    np.testing.assert_array_equal(cache.padded(batch)[..., 0], [[1, 3, 1], [3, 0, 0]])
+    np.testing.assert_array_equal(
+        cache.padded([text.Sentence(2, [b"the", b"fog!"])])[..., 0], [[3, 4]]
+    )
+    assert computed == [b"a", b"the", b"fog!"]
 
 
 def test_a_sentence_of_5000_words_changes_no_vector_of_its_neighbours(embed):

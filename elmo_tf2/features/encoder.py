@@ -9,7 +9,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from elmo_tf2.characters import sentences_to_char_ids
+from elmo_tf2.characters import words_to_char_ids
 from elmo_tf2.features.text import Sentence
 from elmo_tf2.models import BiLM, ElmoEmbeddings
 from elmo_tf2.weights import detect, read_weights
@@ -20,13 +20,14 @@ Layers = Sequence[int] | str | None
 _TOKENS = tf.TensorSpec([None, None], tf.string)
 _LENGTHS = tf.TensorSpec([None], tf.int32)
 
+_MAX_WORDS = 65_536  # of the cache: 128 MB of the original size's vectors
+
 
 class Encoder(NamedTuple):
-    """Padded words and lengths to the vectors that are wanted, whatever computes them.
+    """Sentences to the vectors that are wanted, whatever computes them.
 
     Attributes:
-        function: of words `(batch, tokens)` and lengths `(batch,)` to a list of layers
-            `(batch, tokens, dim)`.
+        function: of a batch, the longest sentence first, to layers `(batch, tokens, dim)`.
         layers: what to call each of them, "layer0" say or "mix".
         dim: size of a layer's vector.
         fingerprint: differs between models that differ in any value.
@@ -36,7 +37,7 @@ class Encoder(NamedTuple):
         dtype: of the vectors, "float32" or "float16".
     """
 
-    function: Callable[[tf.Tensor, tf.Tensor], list[tf.Tensor]]
+    function: Callable[[list[Sentence]], list[tf.Tensor]]
     layers: list[str]
     dim: int
     fingerprint: str
@@ -82,15 +83,10 @@ class Encoder(NamedTuple):
         Raises:
             ValueError: if a value is past what `dtype` holds.
         """
-        tokens = np.full((len(batch), len(batch[0].words)), b"", object)
-        lengths = np.array([len(sentence.words) for sentence in batch], np.int32)
-        for row, length, sentence in zip(tokens, lengths, batch, strict=True):
-            row[:length] = sentence.words
-        layers = self.function(tf.constant(tokens, tf.string), tf.constant(lengths))
-        arrays = [layer.numpy() for layer in layers]
+        arrays = [layer.numpy() for layer in self.function(batch)]
         return [
-            self._reduced(np.stack([array[row, :length] for array in arrays]))
-            for row, length in enumerate(lengths)
+            self._reduced(np.stack([array[row, : len(sentence.words)] for array in arrays]))
+            for row, sentence in enumerate(batch)
         ]
 
     def _reduced(self, vectors: np.ndarray) -> np.ndarray:
@@ -109,6 +105,44 @@ class Encoder(NamedTuple):
                 "--overwrite`)."
             )
         return rounded
+
+
+def _lengths(batch: list[Sentence]) -> tf.Tensor:
+    return tf.constant([len(sentence.words) for sentence in batch], tf.int32)
+
+
+class _WordCache:
+    """Vectors of words that were met before; when there is no more room, it begins anew.
+
+    Args:
+        compute: of words `(words,)` to their vectors `(words, dim)`.
+        dim: size of a vector.
+    """
+
+    def __init__(self, compute: Callable[[tf.Tensor], tf.Tensor], dim: int) -> None:
+        self._compute = compute
+        self._vectors = np.empty((_MAX_WORDS, dim), np.float32)
+        self._places: dict[bytes, int] = {}
+
+    def padded(self, batch: list[Sentence]) -> np.ndarray:
+        """The word vectors of a batch, `(batch, tokens, dim)`, zeros past a sentence's end."""
+        words = dict.fromkeys(word for sentence in batch for word in sentence.words)
+        new = [word for word in words if word not in self._places]
+        if len(self._places) + len(new) > len(self._vectors):
+            self._places.clear()
+            new = list(words)
+            if len(new) > len(self._vectors):
+                self._vectors = np.empty((len(new), self._vectors.shape[1]), np.float32)
+        if new:
+            start = len(self._places)
+            self._vectors[start : start + len(new)] = self._compute(tf.constant(new)).numpy()
+            self._places.update(zip(new, range(start, start + len(new)), strict=True))
+        shape = len(batch), len(batch[0].words), self._vectors.shape[1]
+        padded = np.zeros(shape, np.float32)
+        for row, sentence in zip(padded, batch, strict=True):
+            places = [self._places[word] for word in sentence.words]
+            row[: len(places)] = self._vectors[places]
+        return padded
 
 
 def encoder_of(model: Model, layers: Layers = None) -> Encoder:
@@ -195,21 +229,32 @@ def _of_layer(model: BiLM | ElmoEmbeddings, layers: Layers) -> Encoder:
             mixes[0].build()
         variables += mixes[0].weights
 
-    @tf.function(input_signature=[_TOKENS, _LENGTHS], autograph=False)
-    def wanted(tokens: tf.Tensor, lengths: tf.Tensor) -> list[tf.Tensor]:
-        output = bilm(sentences_to_char_ids(tokens, lengths, config.max_characters))
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string)], autograph=False)
+    def word_vectors(words: tf.Tensor) -> tf.Tensor:
+        vectors = bilm.char_cnn(words_to_char_ids(words, config.max_characters))
+        return tf.cast(vectors, tf.float32)
+
+    cache = _WordCache(word_vectors, config.projection_dim)
+    vectors_spec = tf.TensorSpec([None, None, config.projection_dim], tf.float32)
+
+    @tf.function(input_signature=[vectors_spec, _LENGTHS], autograph=False)
+    def wanted(vectors: tf.Tensor, lengths: tf.Tensor) -> list[tf.Tensor]:
+        output = bilm(vectors, mask=tf.sequence_mask(lengths, tf.shape(vectors)[1]))
         all_layers = output.layers()
         if layers == "mix":
-            vectors = [mixes[0](all_layers, mask=output.mask, training=False)]
+            chosen = [mixes[0](all_layers, mask=output.mask, training=False)]
         else:
-            vectors = [all_layers[number] for number in layers]
-        return [tf.cast(layer, tf.float32) for layer in vectors]
+            chosen = [all_layers[number] for number in layers]
+        return [tf.cast(layer, tf.float32) for layer in chosen]
+
+    def function(batch: list[Sentence]) -> list[tf.Tensor]:
+        return wanted(tf.constant(cache.padded(batch)), _lengths(batch))
 
     digest = hashlib.sha256(repr((config, bilm.dtype_policy.name)).encode())
     for variable in variables:
         digest.update(variable.numpy().tobytes())
     return Encoder(
-        wanted, _names(layers), config.layer_dim, digest.hexdigest(), config.tokenizer, model
+        function, _names(layers), config.layer_dim, digest.hexdigest(), config.tokenizer, model
     )
 
 
@@ -246,6 +291,13 @@ def _of_saved_model(path: Path, layers: Layers) -> Encoder:
 
     if layers == "mix" and _has_layer_norm(wanted):
         raise _depends_on_the_batch(str(path))
+
+    def function(batch: list[Sentence]) -> list[tf.Tensor]:
+        tokens = np.full((len(batch), len(batch[0].words)), b"", object)
+        for row, sentence in zip(tokens, batch, strict=True):
+            row[: len(sentence.words)] = sentence.words
+        return wanted(tf.constant(tokens, tf.string), _lengths(batch))
+
     digest = hashlib.sha256()
     for file in (path / "saved_model.pb", *sorted(path.glob("variables/*"))):
         with open(file, "rb") as content:
@@ -253,7 +305,7 @@ def _of_saved_model(path: Path, layers: Layers) -> Encoder:
                 digest.update(block)
     dim = outputs[names[0]].shape[-1]
     tokenizer = loaded.tokenizer().numpy().decode() if hasattr(loaded, "tokenizer") else "spaces"
-    return Encoder(wanted, _names(layers), dim, digest.hexdigest(), tokenizer, loaded)
+    return Encoder(function, _names(layers), dim, digest.hexdigest(), tokenizer, loaded)
 
 
 def _has_layer_norm(mix: Callable[[tf.Tensor, tf.Tensor], list[tf.Tensor]]) -> bool:

@@ -76,7 +76,7 @@ VECTORS = {
 class Stub:
     """Two layers: a word's own vector, and that of the word before it."""
 
-    num_layers = 2
+    layers = ("own", "before")
     dim = 2
 
     def __init__(self, vectors):
