@@ -1,0 +1,54 @@
+"""What the examples share: sentences with parts of speech, and the options that name them."""
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+
+TRAIN, TEST = (Path(__file__).parent / "data" / f"{name}.conllu" for name in ("train", "test"))
+TAGS = "ADJ ADP ADV AUX CCONJ DET INTJ NOUN NUM PART PRON PROPN PUNCT SCONJ SYM VERB X".split()
+BATCH_SIZE = 16
+
+
+def options(description, *paths, **defaults):
+    """Reads the command line: paths that must be given, and options with their defaults."""
+    parser = argparse.ArgumentParser(
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    for name in paths:
+        parser.add_argument(name, type=Path)
+    for name, default in defaults.items():
+        parser.add_argument(f"--{name}", default=default, type=type(default))
+    parser.add_argument("--sentences", type=int, help="take so many of every file, not all")
+    return parser.parse_args()
+
+
+def read_conllu(path, limit=None):
+    """Sentences of a file: of each its text, its words, and the numbers of their tags."""
+    sentences = []
+    for block in Path(path).read_text(encoding="utf-8").strip().split("\n\n")[:limit]:
+        lines = block.splitlines()
+        text = next((line[9:] for line in lines if line.startswith("# text = ")), "")
+        rows = [line.split("\t") for line in lines if not line.startswith("#")]
+        # Not 3-4, a contraction whose words follow, nor 3.1, which the writer left out.
+        rows = [row for row in rows if row[0].isdigit()]
+        sentences.append((text, [row[1] for row in rows], [TAGS.index(row[3]) for row in rows]))
+    return sentences
+
+
+def batches(sentences, shuffle=False):
+    """A dataset of words padded with "" and their tags padded with -1, both (batch, tokens)."""
+    _, words, tags = zip(*sentences, strict=True)
+    pairs = tf.ragged.constant(words), tf.ragged.constant(tags)
+    dataset = tf.data.Dataset.from_tensor_slices(pairs)
+    if shuffle:
+        dataset = dataset.shuffle(len(sentences))
+    dataset = dataset.batch(BATCH_SIZE)
+    return dataset.map(lambda words, tags: (words.to_tensor(), tags.to_tensor(-1)))
+
+
+def accuracy(model, test):
+    """The share of the words, padding left out, whose likeliest tag is the right one."""
+    right = [(model.predict_on_batch(words).argmax(-1) == tags)[tags >= 0] for words, tags in test]
+    return np.concatenate(right).mean()
