@@ -19,8 +19,8 @@ from tagging import TEST, batches, options, read_conllu
 def embed(elmo, sentences):
     """All words of sentences, the numbers of their tags, and their vectors by layer."""
     found = defaultdict(list)
-    for words, tags in batches(sentences):
-        is_word = tags >= 0
+    for words, tags, _ in batches(sentences):
+        is_word = words != ""
         lengths = tf.math.count_nonzero(is_word, axis=1, dtype=tf.int32)
         # One graph for all shapes; `elmo(…, signature="tokens")` makes one for each.
         outputs = elmo.embed_tokens({"tokens": words, "sequence_len": lengths})

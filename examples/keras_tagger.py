@@ -6,7 +6,7 @@ python examples/keras_tagger.py FOLDER --tag "The old man the boat ."  # uses wh
 
 import keras
 import tensorflow as tf
-from tagging import TAGS, TEST, TRAIN, accuracy, batches, options, read_conllu
+from tagging import TAGS, TEST, TRAIN, batches, options, read_conllu
 
 from elmo_tf2 import ElmoEmbeddings
 
@@ -16,7 +16,7 @@ def make_tagger(train, elmo=None):
     keras.utils.set_random_seed(1)
     words = keras.Input((None,), dtype="string")  # (batch, tokens), padded with ""
     lookup = keras.layers.StringLookup(mask_token="")
-    lookup.adapt(train.map(lambda words, tags: words))
+    lookup.adapt(train.map(lambda words, tags, weights: words))
     vectors = keras.layers.Embedding(lookup.vocabulary_size(), 64, mask_zero=True)(lookup(words))
     if elmo is not None:
         vectors = keras.layers.Concatenate()([vectors, elmo(words)])  # (batch, tokens, 64 + 384)
@@ -24,9 +24,12 @@ def make_tagger(train, elmo=None):
     lstm = keras.layers.LSTM(64, return_sequences=True)
     states = keras.layers.Bidirectional(lstm)(vectors)
     model = keras.Model(words, keras.layers.Dense(len(TAGS), activation="softmax")(states))
-    # Padding has no tag: -1.
-    loss = keras.losses.SparseCategoricalCrossentropy(ignore_class=-1)
-    model.compile(keras.optimizers.Adam(5e-3), loss)
+    # `weighted_metrics`: `metrics` would count padding.
+    model.compile(
+        keras.optimizers.Adam(5e-3),
+        "sparse_categorical_crossentropy",
+        weighted_metrics=["accuracy"],
+    )
     return model
 
 
@@ -41,9 +44,10 @@ def train_and_save(given):
     for name, layer in (("without ELMo", None), ("with ELMo", elmo)):
         tagger = make_tagger(train, layer)
         tagger.fit(train, epochs=given.epochs, verbose=0)
-        print(f"  {name:12} {accuracy(tagger, test):.1%}", flush=True)
+        _, accuracy = tagger.evaluate(test, verbose=0)
+        print(f"  {name:12} {accuracy:.1%}", flush=True)
     shares = ", ".join(f"{share:.3f}" for share in elmo.layer_weights)
-    print(f"Shares of ELMo's layers (words, LSTM 1, LSTM 2): {shares}")
+    print(f"Shares of ELMo's layers, the words' own first: {shares}")
     given.folder.mkdir(parents=True, exist_ok=True)
     tagger.save(given.folder / "tagger.keras")
     tagger.export(given.folder / "serving", verbose=False)

@@ -7,13 +7,13 @@ python examples/saved_model_tagger.py SAVED_MODEL FOLDER --tag "Time flies ."  #
 
 import keras
 import tensorflow as tf
-from tagging import TAGS, TEST, TRAIN, accuracy, batches, options, read_conllu
+from tagging import TAGS, TEST, TRAIN, batches, options, read_conllu
 
 
-def as_inputs(words, *tags):
-    """What the exported ELMo takes: words and the number of them; tags stay as they are."""
+def as_inputs(words, *rest):
+    """What the exported ELMo takes: words and the number of them; the rest stays as it is."""
     lengths = tf.math.count_nonzero(words != "", axis=1, dtype=tf.int32)
-    return {"tokens": words, "sequence_len": lengths}, *tags
+    return {"tokens": words, "sequence_len": lengths}, *rest
 
 
 def make_tagger(train, elmo=None):
@@ -22,7 +22,7 @@ def make_tagger(train, elmo=None):
     words = keras.Input((None,), dtype="string", name="tokens")  # (batch, tokens)
     inputs = {"tokens": words, "sequence_len": keras.Input((), dtype="int32", name="sequence_len")}
     lookup = keras.layers.StringLookup(mask_token="")
-    lookup.adapt(train.map(lambda inputs, tags: inputs["tokens"]))
+    lookup.adapt(train.map(lambda inputs, *rest: inputs["tokens"]))
     vectors = keras.layers.Embedding(lookup.vocabulary_size(), 64, mask_zero=True)(lookup(words))
     if elmo is not None:
         vectors = keras.layers.Concatenate()([vectors, elmo(inputs)["elmo"]])
@@ -30,9 +30,12 @@ def make_tagger(train, elmo=None):
     lstm = keras.layers.LSTM(64, return_sequences=True)
     states = keras.layers.Bidirectional(lstm)(vectors)
     model = keras.Model(inputs, keras.layers.Dense(len(TAGS), activation="softmax")(states))
-    # Padding has no tag: -1.
-    loss = keras.losses.SparseCategoricalCrossentropy(ignore_class=-1)
-    model.compile(keras.optimizers.Adam(5e-3), loss)
+    # `weighted_metrics`: `metrics` would count padding.
+    model.compile(
+        keras.optimizers.Adam(5e-3),
+        "sparse_categorical_crossentropy",
+        weighted_metrics=["accuracy"],
+    )
     # Not left to `fit`, where Keras 3 stumbles over the names of a TFSMLayer's variables.
     model.optimizer.build(model.trainable_variables)
     return model
@@ -49,10 +52,11 @@ def train_and_save(given):
     for name, layer in (("without ELMo", None), ("with ELMo", elmo)):
         tagger = make_tagger(train, layer)
         tagger.fit(train, epochs=given.epochs, verbose=0)
-        print(f"  {name:12} {accuracy(tagger, test):.1%}", flush=True)
+        _, accuracy = tagger.evaluate(test, verbose=0)
+        print(f"  {name:12} {accuracy:.1%}", flush=True)
     (w,) = [weight for weight in elmo.weights if weight.name.endswith("mix_0_w:0")]
     shares = ", ".join(f"{share:.3f}" for share in keras.ops.softmax(w))
-    print(f"Shares of ELMo's layers (words, LSTM 1, LSTM 2): {shares}")
+    print(f"Shares of ELMo's layers, the words' own first: {shares}")
     given.folder.mkdir(parents=True, exist_ok=True)
     tagger.save(given.folder / "tagger.keras")
     tagger.export(given.folder / "serving", verbose=False)

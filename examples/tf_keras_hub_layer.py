@@ -11,26 +11,25 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_hub as hub
 import tf_keras
-from tagging import TAGS, TEST, TRAIN, accuracy, batches, options, read_conllu
+from tagging import TAGS, TEST, TRAIN, batches, options, read_conllu
 
 
-def as_inputs(words, tags):
-    """What the exported ELMo takes: words and the number of them; tags stay as they are."""
+def as_inputs(words, *rest):
+    """What the exported ELMo takes: words and the number of them; the rest stays as it is."""
     lengths = tf.math.count_nonzero(words != "", axis=1, dtype=tf.int32)
-    return {"tokens": words, "sequence_len": lengths}, tags
+    return {"tokens": words, "sequence_len": lengths}, *rest
 
 
 def make_tagger(elmo):
-    """A bidirectional LSTM over ELMo's vectors."""
+    """A classifier of each word's vector, which knows the word's context already."""
     tf_keras.utils.set_random_seed(1)
-    words = tf_keras.Input((None,), dtype=tf.string, name="tokens")  # (batch, tokens)
-    lengths = tf_keras.Input((), dtype=tf.int32, name="sequence_len")
-    inputs = {"tokens": words, "sequence_len": lengths}
+    inputs = {
+        "tokens": tf_keras.Input((None,), dtype=tf.string, name="tokens"),  # (batch, tokens)
+        "sequence_len": tf_keras.Input((), dtype=tf.int32, name="sequence_len"),
+    }
     vectors = tf_keras.layers.Dropout(0.5)(elmo(inputs)["elmo"])  # (batch, tokens, 384)
-    lstm = tf_keras.layers.LSTM(64, return_sequences=True)
-    # Padding is at the end, and what follows a sentence would be read backward into it.
-    states = tf_keras.layers.Bidirectional(lstm)(vectors, mask=tf.sequence_mask(lengths))
-    return tf_keras.Model(inputs, tf_keras.layers.Dense(len(TAGS), activation="softmax")(states))
+    tags = tf_keras.layers.Dense(len(TAGS), activation="softmax")(vectors)
+    return tf_keras.Model(inputs, tags)
 
 
 def main(given):
@@ -43,17 +42,20 @@ def main(given):
     elmo = hub.KerasLayer(str(given.saved_model), trainable=False, arguments=arguments)
     tagger = make_tagger(elmo)
     exported = elmo.resolved_object.variables
-    loss = tf_keras.losses.SparseCategoricalCrossentropy(ignore_class=-1)
     print(f"Held-out words tagged rightly, after {len(sentences)} sentences to learn from:")
     for name, trainable, rate in (("frozen", False, 5e-3), ("fine-tuned", True, 5e-4)):
         before = [variable.numpy() for variable in exported]
         elmo.trainable = trainable
-        tagger.compile(tf_keras.optimizers.Adam(rate), loss)  # anew, or `trainable` has no effect
+        tagger.compile(  # anew, or `trainable` has no effect
+            tf_keras.optimizers.Adam(rate),
+            "sparse_categorical_crossentropy",
+            weighted_metrics=["accuracy"],  # `metrics` would count padding
+        )
         tagger.fit(train, epochs=given.epochs, verbose=0)
         pairs = zip(before, exported, strict=True)
         moved = sum(not np.array_equal(old, new.numpy()) for old, new in pairs)
-        print(f"  {name:10} {accuracy(tagger, test):.1%}", end="")
-        print(f"   (of ELMo's {len(exported)} variables {moved} moved)", flush=True)
+        _, accuracy = tagger.evaluate(test, verbose=0)
+        print(f"  {name:10} {accuracy:.1%}   ({moved} of ELMo's {len(exported)} variables moved)")
 
 
 if __name__ == "__main__":

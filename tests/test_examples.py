@@ -1,5 +1,6 @@
 """The examples, each run as a user runs it: in a process of its own."""
 
+import dataclasses
 import re
 import runpy
 import subprocess
@@ -16,14 +17,16 @@ from tests.conftest import REPOSITORY
 from tests.small_elmo import CONFIG, random_elmo
 
 EXAMPLES = REPOSITORY / "examples"
-SHORT = ("--sentences", 40, "--epochs", 2)
+SHORT = ("--sentences", 20, "--epochs", 1)
 
 
 @pytest.fixture(scope="module")
 def saved_model(tmp_path_factory):
-    """A small exported model of which all is trainable."""
+    """A small exported model."""
     folder = tmp_path_factory.mktemp("examples") / "elmo"
-    return export_saved_model(random_elmo(CONFIG), folder, trainable="all")
+    # One layer, for less of the time that goes into making graphs.
+    elmo = random_elmo(dataclasses.replace(CONFIG, num_layers=1))
+    return export_saved_model(elmo, folder)
 
 
 @pytest.fixture(scope="module")
@@ -72,32 +75,24 @@ def test_the_words_of_the_data_are_those_of_its_text(shared, part):
         assert len(words) == len(tags)
 
 
-def test_accuracy_leaves_padding_out(shared):
-    class Model:
-        def predict_on_batch(self, words):
-            return np.eye(3)[[[0, 1, 2], [0, 0, 0]]]
-
-    tags = np.array([[0, 1, 0], [1, -1, -1]])
-    assert shared["accuracy"](Model(), tf.data.Dataset.from_tensors((tags, tags))) == 0.5
-
-
 def assert_a_tagger_was_saved(said, tagged, folder, inputs):
     """Both accuracies were printed, the mix has learned, and what was exported serves."""
     without, with_elmo = accuracies(said)
     assert 0 < without < 100
     assert 0 < with_elmo < 100
-    shares = [float(share) for share in re.search(r"LSTM 2\): (.*)", said)[1].split(", ")]
+    shares = [float(share) for share in re.search(r"Shares .*: (.*)", said)[1].split(", ")]
     assert sum(shares) == pytest.approx(1, abs=2e-3)  # each was rounded to 3 digits
-    assert shares != [0.333] * 3
+    assert len(set(shares)) > 1  # as they were in the beginning
     tags = [word.split("/")[1] for word in tagged.split()]
-    (probabilities,) = tf.saved_model.load(str(folder / "serving")).serve(inputs)
+    served = tf.saved_model.load(str(folder / "serving"))
+    (probabilities,) = served.serve(inputs)
     names = runpy.run_path(str(EXAMPLES / "tagging.py"))["TAGS"]
     assert tags == [names[number] for number in np.argmax(probabilities, axis=-1)]
 
 
 @pytest.mark.slow
 def test_the_tagger_with_the_preset_is_ahead_and_is_used_by_another_process(tmp_path):
-    said = run("keras_tagger", tmp_path, *SHORT)
+    said = run("keras_tagger", tmp_path, "--sentences", 40, "--epochs", 2)
     tagged = run("keras_tagger", tmp_path, "--tag", "It rains .")
     assert_a_tagger_was_saved(said, tagged, tmp_path, tf.constant([["It", "rains", "."]]))
     without, with_elmo = accuracies(said)
@@ -115,20 +110,18 @@ def test_the_tagger_of_a_saved_model_needs_no_package(saved_model, no_package, t
 
 @pytest.mark.slow
 def test_the_tagger_of_tf_keras_leaves_elmo_alone_and_then_tunes_it(saved_model, no_package):
-    said = run("tf_keras_hub_layer", saved_model, "--sentences", 20, "--epochs", 1, path=no_package)
+    said = run("tf_keras_hub_layer", saved_model, *SHORT, path=no_package)
     assert len(accuracies(said)) == 2
-    found = re.findall(r"ELMo's (\d+) variables (\d+) moved", said)
-    (variables, frozen), (_, tuned) = found
-    assert int(frozen) == 0
-    assert tuned == variables
+    moved = re.findall(r"(\d+) of ELMo's \d+ variables moved", said)
+    assert moved == ["0", "2"]  # the weighted sum's, of a model that was exported to train these
 
 
 @pytest.mark.slow
 def test_the_eager_script_tells_outputs_and_words_apart(saved_model, no_package):
     said = run("eager_hub_load", saved_model, "--sentences", 60, path=no_package)
-    assert "  lstm_outputs2 float32  (2, 5, 8)" in said
+    assert "  lstm_outputs1 float32  (2, 5, 8)" in said
     shares = dict(re.findall(r"^  (\w+) +([\d.]+)%", said, re.MULTILINE))
-    assert set(shares) == {"elmo", "lstm_outputs1", "lstm_outputs2", "word_emb"}
+    assert set(shares) == {"elmo", "lstm_outputs1", "word_emb"}
 
 
 @pytest.mark.slow
