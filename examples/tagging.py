@@ -45,7 +45,7 @@ def batches(sentences, shuffle=False):
     pairs = tf.ragged.constant(words), tf.ragged.constant(tags)
     dataset = tf.data.Dataset.from_tensor_slices(pairs)
     if shuffle:
-        dataset = dataset.shuffle(len(sentences))
+        dataset = dataset.shuffle(len(sentences), seed=1)
     dataset = dataset.batch(BATCH_SIZE)
     return dataset.map(
         lambda words, tags: (words.to_tensor(), tags.to_tensor(), tf.ones_like(tags).to_tensor())
