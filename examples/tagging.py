@@ -32,6 +32,11 @@ def read_conllu(path, limit=None):
         rows = [line.split("\t") for line in lines if not line.startswith("#")]
         # Not 3-4, a contraction whose words follow, nor 3.1, which the writer left out.
         rows = [row for row in rows if row[0].isdigit()]
+        if not rows or any(len(row) != 10 or row[3] not in TAGS for row in rows):
+            raise ValueError(
+                f"{path} must be CoNLL-U: a blank line after a sentence, for a word ten columns "
+                f"apart by tabs, the fourth one of {', '.join(TAGS)}. Found:\n{block}"
+            )
         sentences.append((text, [row[1] for row in rows], [TAGS.index(row[3]) for row in rows]))
     return sentences
 
@@ -39,14 +44,18 @@ def read_conllu(path, limit=None):
 def batches(sentences, shuffle=False):
     """A dataset of words padded with "", tags, and weights that are 0 for padding.
 
-    All are (batch, tokens).
+    All are (batch, tokens). Shuffled batches are as long as their longest sentence, others all of
+    one length: Keras 3 gives a word in its metrics the weight 1 / tokens, of the word's batch.
     """
     _, words, tags = zip(*sentences, strict=True)
-    pairs = tf.ragged.constant(words), tf.ragged.constant(tags)
-    dataset = tf.data.Dataset.from_tensor_slices(pairs)
-    if shuffle:
-        dataset = dataset.shuffle(len(sentences), seed=1)
-    dataset = dataset.batch(BATCH_SIZE)
-    return dataset.map(
-        lambda words, tags: (words.to_tensor(), tags.to_tensor(), tf.ones_like(tags).to_tensor())
-    )
+    words, tags = tf.ragged.constant(words), tf.ragged.constant(tags)
+    columns = words, tags, tf.ones_like(tags)
+    if not shuffle:
+        return tf.data.Dataset.from_tensor_slices(padded(*columns)).batch(BATCH_SIZE)
+    dataset = tf.data.Dataset.from_tensor_slices(columns).shuffle(len(sentences), seed=1)
+    return dataset.batch(BATCH_SIZE).map(padded)
+
+
+def padded(*columns):
+    """Ragged tensors as tensors, with "" or 0 past the end of a sentence."""
+    return tuple(column.to_tensor() for column in columns)

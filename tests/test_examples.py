@@ -6,6 +6,7 @@ import runpy
 import subprocess
 import sys
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -73,6 +74,29 @@ def test_the_words_of_the_data_are_those_of_its_text(shared, part):
     for text, words, tags in shared["read_conllu"](EXAMPLES / "data" / f"{part}.conllu"):
         assert "".join(words) == text.replace(" ", "")
         assert len(words) == len(tags)
+
+
+@pytest.mark.parametrize("text", ["", "It\tPRON\n", "1\tIt\t_\tPRP" + "\t_" * 6])
+def test_a_file_that_is_no_conllu_is_refused(shared, tmp_path, text):
+    (tmp_path / "own.conllu").write_text(text)
+    with pytest.raises(ValueError, match="own.conllu must be CoNLL-U"):
+        shared["read_conllu"](tmp_path / "own.conllu")
+
+
+def test_the_accuracy_is_the_share_of_the_words_whatever_the_padding(shared):
+    test = shared["batches"](shared["read_conllu"](shared["TEST"], 40))
+    vocabulary = ["the", ".", "a", "to"]
+    words = keras.Input((None,), dtype="string")
+    ids = keras.layers.StringLookup(vocabulary=vocabulary, mask_token="")(words)
+    scores = keras.layers.Embedding(6, len(shared["TAGS"]), "normal", mask_zero=True)(ids)
+    model = keras.Model(words, keras.layers.Activation("softmax")(scores))
+    model.compile(loss="sparse_categorical_crossentropy", weighted_metrics=["accuracy"])
+    right = [
+        (model(words).numpy().argmax(-1) == tags)[weights > 0]
+        for words, tags, weights in test.as_numpy_iterator()
+    ]
+    _, accuracy = model.evaluate(test, verbose=0)
+    assert accuracy == pytest.approx(np.concatenate(right).mean(), abs=1e-6)
 
 
 def assert_a_tagger_was_saved(said, tagged, folder, inputs):
