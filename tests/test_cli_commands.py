@@ -11,7 +11,6 @@ from elmo_tf2.weights import read_weights
 from elmo_tf2.weights import write_model_folder as write_weights
 from tests.cli_fixtures import (
     CONFIG,
-    REPOSITORY,
     expected_vectors,
     export,
     read_features,
@@ -191,15 +190,6 @@ def test_export_takes_a_tokenizer_and_words_and_says_so(model, tmp_path):
     (vectors,) = read_features(tmp_path / "out.hdf5")
     expected = expected_vectors(["It", "'s", "a", "cat", "."])
     np.testing.assert_allclose(vectors, expected, atol=1e-5)
-
-
-@pytest.mark.slow
-def test_the_example_of_the_readme_runs(tmp_path):
-    run("export", REPOSITORY / "examples" / "bilm_test_model", tmp_path / "out")
-    result = run_python(REPOSITORY / "examples" / "use_saved_model.py", tmp_path / "out")
-    assert result.returncode == 0, result.stderr
-    assert "word_emb      cosine +1.000" in result.stdout
-    assert "Through tf.data: (2, 5, 32)" in result.stdout
 
 
 # embed

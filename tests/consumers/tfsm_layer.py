@@ -78,17 +78,6 @@ def test_fit_on_sentence_vectors_moves_the_weighted_sum_alone():
 
 
 @slow
-def test_fit_on_tokens_moves_the_weighted_sum_alone():
-    inputs, layer, outputs = tokens_embedded()
-    model = keras.Model(inputs, keras.layers.Dense(1)(outputs["default"]))
-    model.compile(keras.optimizers.SGD(0.1), "mse")
-    before = values(layer.weights)
-    given, of_tokens = token_inputs()
-    model.fit(given, np.ones((len(of_tokens["sequence_len"]), 1)), verbose=0)
-    assert len(changed(layer.weights, before)) == 2
-
-
-@slow
 def test_fit_moves_the_encoder_of_an_export_that_trains_all():
     model, layer, moved = fitted("all", "elmo")
     assert len(moved) == len(layer.weights) > 10
