@@ -6,6 +6,7 @@ import io
 import re
 import shlex
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 from typing import NamedTuple
@@ -27,7 +28,7 @@ DOCUMENTS = sorted(
 ) + ["elmo_tf2/presets/elmo_mini_en/README.md", "examples/bilm_test_model/README.md"]
 CHINESE = "README.zh-CN.md"
 # The Chinese README has the blocks of the other, see below.
-RUN = ["README.md", *(name for name in DOCUMENTS if name.startswith("docs/"))]
+GUIDES = ["README.md", *(name for name in DOCUMENTS if name.startswith("docs/"))]
 
 _ENVIRONMENT = "makes an environment; tests/test_demo.py runs the demo"
 _NETWORK = "needs a network"
@@ -189,7 +190,7 @@ def test_both_readmes_have_the_same_blocks():
 
 def test_what_is_not_run_is_in_the_documents():
     lines = set()
-    for document in RUN:
+    for document in GUIDES:
         for block in blocks(document):
             is_bash = block.language == "bash"
             lines |= set(commands(block) if is_bash else block.text.splitlines())
@@ -228,7 +229,7 @@ def exported(tmp_path_factory):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("document", RUN)
+@pytest.mark.parametrize("document", GUIDES)
 def test_the_code_of_a_document_runs(document, exported, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(
@@ -252,3 +253,20 @@ def test_the_code_of_a_document_runs(document, exported, tmp_path, monkeypatch):
         if block.language == "python" and not set(block.text.splitlines()) & set(NOT_RUN):
             # with the document's own line numbers
             exec(compile("\n" * block.line + block.text, document, "exec"), names)
+
+
+@pytest.mark.slow
+def test_the_site_is_made_of_all_documents_and_public_names(tmp_path):
+    pytest.importorskip("mkdocs", reason="needs the extra `docs`")
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(tmp_path)]
+    result = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
+    for document in GUIDES:
+        page = document.removesuffix(".md").removesuffix("README")
+        assert (tmp_path / page / "index.html").exists(), document
+    reference = "".join(
+        page.read_text(encoding="utf-8") for page in tmp_path.glob("reference/*/index.html")
+    )
+    for line in read("tests/public_api.txt").splitlines():
+        name = re.match(r"[\w.]+", line)[0].rpartition(".")[2]
+        assert re.search(rf'id="elmo_tf2\.[\w.]*{name}"', reference), line

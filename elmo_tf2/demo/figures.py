@@ -11,6 +11,7 @@ _DECIMALS = 5
 
 # From the worst to the best.
 VERDICTS = ("does not separate", "separates in part", "separates")
+"""What is said of a word, from bad to good."""
 
 _TITLES = {"word_emb": "without context", "elmo": "mix of all layers"}
 
