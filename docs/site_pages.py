@@ -9,16 +9,16 @@ from mkdocs.structure.files import File, Files
 ROOT = Path(__file__).resolve().parents[1]
 # What is not seen in a package's source: names that are found when they are first used, and a
 # function that has its module's name.
-NAMES = {
-    "elmo_tf2": [
-        "elmo_tf2.models.ElmoEmbeddings",
-        "elmo_tf2.models.BiLM",
-        "elmo_tf2.config.ElmoConfig",
-        "elmo_tf2.weights.ElmoWeights",
-        "elmo_tf2.weights.read_weights",
-        "elmo_tf2.saved_model.export_saved_model",
-    ],
-    "elmo_tf2.training": ["elmo_tf2.training.pretrain.pretrain"],
+MORE = {
+    "elmo_tf2": """
+- [`ElmoEmbeddings`][elmo_tf2.models.ElmoEmbeddings]
+- [`BiLM`][elmo_tf2.models.BiLM]
+- [`ElmoConfig`][elmo_tf2.config.ElmoConfig]
+- [`ElmoWeights`][elmo_tf2.weights.ElmoWeights]
+- [`read_weights`][elmo_tf2.weights.read_weights]
+- [`export_saved_model`][elmo_tf2.saved_model.export_saved_model]
+""",
+    "elmo_tf2.training": "::: elmo_tf2.training.pretrain.pretrain",
 }
 
 
@@ -36,9 +36,8 @@ def on_files(files: Files, config: Any) -> Files:
     for uri in re.findall(r"[\w./-]+\.md", str(config.nav)):
         module = Path(uri).stem
         if uri.startswith("reference/"):
-            text = f"# {module}\n\n"
-            text += f"::: {module}\n    options: {{show_root_heading: false}}\n\n"
-            text += "\n\n".join(f"::: {name}" for name in NAMES.get(module, ()))
+            text = f"# {module}\n\n::: {module}\n    options: {{show_root_heading: false}}\n\n"
+            text += MORE.get(module, "")
             made.append(File.generated(config, uri, content=text))
         else:
             made.append(File.generated(config, uri, abs_src_path=str(ROOT / uri)))

@@ -1,6 +1,8 @@
 """The documents: their code runs, their commands exist, and their links lead somewhere."""
 
+import ast
 import contextlib
+import functools
 import importlib
 import io
 import re
@@ -156,6 +158,23 @@ def test_every_name_of_the_package_that_is_mentioned_exists(document):
                 thing = getattr(thing, part)
 
 
+def own_messages():
+    """What the guide quotes from this package's errors."""
+    ours = read("docs/troubleshooting.md").partition("## Messages of this package")[2]
+    return re.findall(r"^### (?:`` |`)(.*?)`+$", ours, re.MULTILINE)
+
+
+@functools.cache
+def strings_of_the_package():
+    """Every string in the package's source; a part of one with values in it is one, too."""
+    return [
+        node.value
+        for path in REPOSITORY.glob("elmo_tf2/**/*.py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    ]
+
+
 # Links.
 
 
@@ -176,6 +195,11 @@ def test_every_relative_link_leads_somewhere(document):
         assert file.exists(), target
         if anchor:
             assert anchor in slugs(file.resolve().relative_to(REPOSITORY)), target
+
+
+@pytest.mark.parametrize("message", own_messages())
+def test_a_message_that_is_explained_is_one_of_the_package(message):
+    assert any(message in text for text in strings_of_the_package())
 
 
 # Blocks.
