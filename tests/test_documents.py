@@ -152,10 +152,10 @@ def test_every_name_of_the_package_that_is_mentioned_exists(document):
     for name in set(re.findall(r"(?<![\w/.])elmo_tf2(?:\.[A-Za-z_]\w*)+", read(document))):
         thing = importlib.import_module("elmo_tf2")
         for part in name.split(".")[1:]:
-            if not hasattr(thing, part):
-                thing = importlib.import_module(f"{thing.__name__}.{part}")
-            else:
+            if hasattr(thing, part):
                 thing = getattr(thing, part)
+            else:
+                thing = importlib.import_module(f"{thing.__name__}.{part}")
 
 
 def own_messages():
@@ -173,6 +173,11 @@ def strings_of_the_package():
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
         if isinstance(node, ast.Constant) and isinstance(node.value, str)
     ]
+
+
+@pytest.mark.parametrize("message", own_messages())
+def test_a_message_that_is_explained_is_one_of_the_package(message):
+    assert any(message in text for text in strings_of_the_package())
 
 
 # Links.
@@ -195,11 +200,6 @@ def test_every_relative_link_leads_somewhere(document):
         assert file.exists(), target
         if anchor:
             assert anchor in slugs(file.resolve().relative_to(REPOSITORY)), target
-
-
-@pytest.mark.parametrize("message", own_messages())
-def test_a_message_that_is_explained_is_one_of_the_package(message):
-    assert any(message in text for text in strings_of_the_package())
 
 
 # Blocks.
@@ -259,11 +259,10 @@ def test_the_code_of_a_document_runs(document, exported, tmp_path, monkeypatch):
     monkeypatch.setattr(
         "elmo_tf2.models.elmo_embeddings.preset_folder", lambda name: tmp_path / name
     )
-    if document != "README.md":  # which exports; the others take copies, for an export takes long
-        monkeypatch.setattr(
-            "elmo_tf2.saved_model.export_saved_model",
-            lambda elmo, path, **_: shutil.copytree(exported, path),
-        )
+    monkeypatch.setattr(  # writing one takes seconds, and all are alike
+        "elmo_tf2.saved_model.export_saved_model",
+        lambda elmo, path, **_: shutil.copytree(exported, path),
+    )
     found = list(blocks(document))
     bash = [command for block in found if block.language == "bash" for command in commands(block)]
     bash = [command for command in bash if command not in NOT_RUN]
