@@ -80,7 +80,7 @@ def test_it_holds_no_tests_and_no_scripts(wheel):
 
 
 def test_it_holds_every_file_of_the_presets_and_of_pictures(wheel):
-    files = [path for path in REPOSITORY.glob("elmo_tf2/presets/*/*") if path.is_file()]
+    files = [path for path in REPOSITORY.glob("elmo_tf2/presets/[!_]*/*") if path.is_file()]
     files += REPOSITORY.glob("elmo_tf2/demo/*.json")
     files += REPOSITORY.glob("elmo_tf2/plot/*.html")
     names = {path.relative_to(REPOSITORY).as_posix() for path in files}

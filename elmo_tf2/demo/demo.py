@@ -20,6 +20,7 @@ SCRIPT = "word_vectors.py"
 SENTENCES_FILE = "senses.json"
 VECTORS_FILE = "vectors.npz"
 PICTURE_FILE = "senses.png"
+"""Name of the picture in the folder of a demonstration."""
 
 _WORD_LAYER = "word_emb"
 

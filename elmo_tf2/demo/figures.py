@@ -9,6 +9,7 @@ from elmo_tf2.plot.vectors import DECIMALS, unit_vectors
 
 # From the worst to the best.
 VERDICTS = ("does not separate", "separates in part", "separates")
+"""What is said of a word, from bad to good."""
 
 _TITLES = {"word_emb": "without context", "elmo": "mix of all layers"}
 

@@ -34,7 +34,10 @@ Kind = Literal[
     "tf1 hub module",
     "saved model",
 ]
+"""What a file or folder may be."""
+
 KINDS: tuple[Kind, ...] = get_args(Kind)
+"""All kinds."""
 
 _ARCHIVES = {b"\x1f\x8b": "gzip", b"PK": "zip", b"BZ": "bzip2", b"\xfd7": "xz"}
 _MAX_NAMES = 10
