@@ -1,0 +1,94 @@
+"""A model learns a task, and stops when the dev set says so."""
+
+import time
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import keras
+import tensorflow as tf
+
+from elmo_tf2 import ElmoEmbeddings
+from tasks.batches import Batches, Numbered
+from tasks.data import TaskData
+from tasks.metrics import MAIN, measure
+from tasks.models import Setting, build_model
+
+MOST_EPOCHS = 30
+PATIENCE = 3  # epochs without a better dev set
+
+
+class Learned(NamedTuple):
+    """How it went.
+
+    Attributes:
+        dev: the metrics of the best epoch on the dev set.
+        test: those on the test set.
+        epochs: how many there were.
+        seconds: of training and measuring.
+    """
+
+    dev: dict[str, float]
+    test: dict[str, float]
+    epochs: int
+    seconds: float
+
+
+class _MeasureDev(keras.callbacks.Callback):
+    """Adds "dev", the main metric on the dev set, to what is known of an epoch."""
+
+    def __init__(self, measure_dev: Any) -> None:
+        super().__init__()
+        self.measure_dev = measure_dev
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        logs["dev"] = self.measure_dev()
+
+
+def learn(
+    batches: Batches,
+    data: TaskData,
+    setting: Setting,
+    seed: int,
+    elmo: ElmoEmbeddings | None = None,
+) -> Learned:
+    """Trains a model and measures it.
+
+    Args:
+        batches: of the task.
+        data: numbered; its train is what to learn from.
+        setting: sizes and rates.
+        seed: of the initial weights, of dropout, and of the order of the examples.
+        elmo: the encoder that trains too, if there is one.
+
+    Returns:
+        How it went, with the weights of the best epoch.
+    """
+    start = time.perf_counter()
+    keras.utils.set_random_seed(seed)
+    model = build_model(batches.kind, batches.tables, setting, len(batches.labels), elmo)
+    predict = tf.function(lambda inputs: model(inputs, training=False), reduce_retracing=True)
+
+    def measured(examples: Sequence[Numbered]) -> dict[str, float]:
+        gold = [each.label for each in examples]
+        return measure(batches.kind, gold, batches.answers(predict, examples))
+
+    dataset, updates = batches.dataset(data.train, seed)
+    history = model.fit(
+        dataset,
+        epochs=MOST_EPOCHS,
+        steps_per_epoch=updates,
+        verbose=0,
+        shuffle=False,  # they are already
+        callbacks=[
+            _MeasureDev(lambda: measured(data.dev)[MAIN[batches.kind]]),
+            keras.callbacks.EarlyStopping(
+                "dev", mode="max", patience=PATIENCE, restore_best_weights=True
+            ),
+        ],
+    )
+    return Learned(
+        measured(data.dev),
+        measured(data.test),
+        len(history.epoch),
+        round(time.perf_counter() - start, 1),
+    )
