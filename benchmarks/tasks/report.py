@@ -49,14 +49,15 @@ def read_all(paths: Sequence[Path]) -> list[dict[str, Any]]:
 def collect(lines: Sequence[dict[str, Any]]) -> Scores:
     """Returns the main metric on test, of all seeds, by task and share, and by variant."""
     scores: Scores = {}
-    for line in lines:
+    tasks = list(dict.fromkeys(line["task"] for line in lines))
+    for line in sorted(lines, key=lambda line: (tasks.index(line["task"]), line["share"])):
         row = scores.setdefault((line["task"], line["share"]), {})
         row.setdefault(line["variant"], []).append(next(iter(line["test"].values())))
     return scores
 
 
 def variants_of(scores: Scores) -> list[str]:
-    """Returns the variants in the order in which they came."""
+    """Returns the variants in the order of the rows."""
     return list(dict.fromkeys(variant for row in scores.values() for variant in row))
 
 
@@ -73,7 +74,7 @@ def table(lines: Sequence[dict[str, Any]]) -> str:
     variants = variants_of(scores)
     metrics = {line["task"]: next(iter(line["test"])) for line in lines}
     rows = [["task", "labels", *variants], ["---", "---:", *["---:"] * len(variants)]]
-    for (task, share), row in sorted(scores.items(), key=lambda item: item[0][0]):
+    for (task, share), row in scores.items():
         best = max(map(statistics.mean, row.values()))
         cells = [_cell(row.get(variant), best) for variant in variants]
         rows.append([f"{task}, {metrics[task]}", f"{100 * share:g} %", *cells])
@@ -117,7 +118,7 @@ def draw(lines: Sequence[dict[str, Any]], path: Path) -> None:
     scores = collect(lines)
     variants = variants_of(scores)
     shares: dict[str, list[float]] = {}
-    for task, share in sorted(scores):
+    for task, share in scores:
         shares.setdefault(task, []).append(share)
     curves = {task: some for task, some in shares.items() if len(some) > 1}
     if not curves:

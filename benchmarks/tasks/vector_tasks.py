@@ -1,12 +1,11 @@
 """Tasks that the vectors do alone, without a head: sentence similarity, and word senses."""
 
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from quality_data import read_wsd
+from quality_data import HOW_TO_GET, read_wsd
 from quality_tasks import accuracies, tell_senses, vectors_of_instances
 from quality_vectors import embed
 from rich.progress import Progress
@@ -19,10 +18,11 @@ from tasks.data import TaskData, read_stsb
 from tasks.metrics import measure
 from tasks.networks import Networks
 from tasks.search import grid
-from tasks.training import Learned
+from tasks.training import Learned, Stopwatch
 
 C_GRID = grid(C=(1.0, 10.0, 100.0))
 MOST_STEPS = 1000
+DEV_OF = 10  # so many instances in a row the last one is dev
 
 
 class VectorTask:
@@ -75,7 +75,7 @@ class CosineTask(VectorTask):
 
     def run(self, variant: str, share: float, seed: int, setting: dict[str, Any]) -> Learned:
         """Measures; nothing is trained, and nothing random."""
-        start = time.perf_counter()
+        watch = Stopwatch()
         vectors = self._vectors(variant)
         first, second = vectors[::2], vectors[1::2]
         cosines = np.ravel((first.multiply(second) if variant == "none" else first * second).sum(1))
@@ -84,7 +84,7 @@ class CosineTask(VectorTask):
             measure("score", [each.label for each in gold], answers)
             for gold, answers in zip(self._data[1:], parts, strict=True)
         )
-        return Learned(dev, test, 0, round(time.perf_counter() - start, 1))
+        return Learned(dev, test, 0, *watch.read())
 
     def _embed(self, network: str) -> np.ndarray:
         encoder = getattr(self._networks, network)
@@ -111,11 +111,16 @@ class SenseTask(VectorTask):
     def __init__(self, method: str, folder: Path, networks: Networks, bar: Progress) -> None:
         super().__init__(networks, bar)
         self._method, self._words = method, read_wsd(folder)
+        if all(len(word.train) < DEV_OF for word in self._words):
+            raise ValueError(
+                f"{folder} must have a word with {DEV_OF} instances in train.data.txt, one of them "
+                f"for dev. {HOW_TO_GET}"
+            )
         self._instances = [each for word in self._words for each in (*word.train, *word.test)]
 
     def run(self, variant: str, share: float, seed: int, setting: dict[str, Any]) -> Learned:
         """Measures; nothing is random."""
-        start = time.perf_counter()
+        watch = Stopwatch()
         vectors = self._vectors(variant)
         dev: dict[str, np.ndarray] = {}
         test: dict[str, np.ndarray] = {}
@@ -124,7 +129,7 @@ class SenseTask(VectorTask):
             middle, end = first + len(word.train), first + len(word.train) + len(word.test)
             train = vectors[first:middle]
             gold = np.array([each.sense for each in word.train])
-            is_dev = np.arange(len(gold)) % 10 == 9
+            is_dev = np.arange(len(gold)) % DEV_OF == DEV_OF - 1
             if is_dev.any():
                 known = [
                     sense for sense, held_out in zip(gold, is_dev, strict=True) if not held_out
