@@ -35,6 +35,7 @@ class Corpus:
         self.words = np.array(
             [b"", *(word.encode() for words in sentences for word in words)], object
         )
+        self._lower = np.array([word.lower() for word in self.words], object)
 
     def places(self, numbers: Sequence[int]) -> np.ndarray:
         """Returns where the words of these sentences are, `(sentences, tokens)`; 0 is padding."""
@@ -52,23 +53,23 @@ class Corpus:
         Returns:
             int32 array, a table.
         """
-        lower = np.array([word.lower() for word in self.words], object)
         places = self.places(list(numbers))
-        counts = Counter(lower[places[places > 0]])
+        counts = Counter(self._lower[places[places > 0]])
         known = [word for word, count in counts.most_common() if count >= LEAST_COUNT]
         ids = {b"": 0} | {word: 2 + number for number, word in enumerate(known)}
-        return np.array([ids.get(word, 1) for word in lower], np.int32)
+        return np.array([ids.get(word, 1) for word in self._lower], np.int32)
 
     def char_ids(self) -> np.ndarray:
         """Returns the bytes of the words between two marks, an int32 table `(places, CHARS)`."""
-        table = np.zeros((len(self.words), CHARS), np.int32)
-        for row, word in zip(table, self.words, strict=True):
+        distinct, numbers = np.unique(self.words, return_inverse=True)
+        table = np.zeros((len(distinct), CHARS), np.int32)
+        for row, word in zip(table, distinct, strict=True):
             if word:
                 ids = [WORD_BEGINS, *word, WORD_ENDS]
                 if len(ids) > CHARS:
                     ids = ids[:FIRST_CHARS] + ids[FIRST_CHARS - CHARS :]
                 row[: len(ids)] = np.add(ids, 1)
-        return table
+        return table[numbers]
 
     def vectors(
         self, encoder: Encoder, num_train: int, description: str, bar: Progress

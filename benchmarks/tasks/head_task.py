@@ -45,7 +45,7 @@ class HeadTask:
         self._corpus, self._data = number(read(folder))
         self._data = self._data._replace(dev=subset(self._data.dev, 1, 0)[:DEV_EXAMPLES])
         self._labels = labels_of(kind, self._data.train)
-        self._vectors: dict[str, dict[str, np.ndarray]] = {}
+        self._made: dict[str, dict[str, np.ndarray]] = {}
 
     def run(self, variant: str, share: float, seed: int, setting: dict[str, Any]) -> Learned:
         """Trains and measures.
@@ -68,18 +68,18 @@ class HeadTask:
 
     def _tables(self, variant: str) -> dict[str, np.ndarray]:
         """What is given beside the word's number."""
-        if variant == "none":
-            return {"chars": self._corpus.char_ids()}
         if variant == "fine-tuned":
             return {"text": self._corpus.words}
-        if variant in ("mix", "untrained"):
-            return self._vectors_of("trained" if variant == "mix" else "untrained")
-        return {variant: self._vectors_of("trained")[variant]}
+        source = variant if variant in ("none", "untrained") else "trained"
+        if source not in self._made:
+            self._made[source] = self._make(source)
+        made = self._made[source]
+        return {variant: made[variant]} if variant in made else made
 
-    def _vectors_of(self, network: str) -> dict[str, np.ndarray]:
-        if network not in self._vectors:
-            num_train = sum(len(each.numbers) for each in self._data.train)
-            self._vectors[network] = self._corpus.vectors(
-                getattr(self._networks, network), num_train, f"{network}: vectors", self._bar
-            )
-        return self._vectors[network]
+    def _make(self, source: str) -> dict[str, np.ndarray]:
+        """Characters, or the vectors of a network."""
+        if source == "none":
+            return {"chars": self._corpus.char_ids()}
+        num_train = sum(len(each.numbers) for each in self._data.train)
+        encoder = getattr(self._networks, source)
+        return self._corpus.vectors(encoder, num_train, f"{source}: vectors", self._bar)

@@ -139,9 +139,7 @@ class SenseTask(VectorTask):
             answers = self._answers(train, gold, vectors[middle:end], setting)
             test[word.name] = answers == np.array([each.sense for each in word.test])
             first = end
-        return Learned(
-            _micro_macro(dev), _micro_macro(test), 0, round(time.perf_counter() - start, 1)
-        )
+        return Learned(_micro_macro(dev), _micro_macro(test), 0, *watch.read())
 
     def _answers(
         self, train: Any, senses: np.ndarray, queries: Any, setting: dict[str, Any]
