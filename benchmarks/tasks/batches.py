@@ -1,5 +1,6 @@
 """The examples of a task in batches: shares of them, inputs, targets, and answers."""
 
+import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -92,40 +93,41 @@ class Batches:
             row[: len(example.label)] = [self._ids[tag] for tag in example.label]
         return targets
 
-    def dataset(self, examples: Sequence[Numbered], seed: int) -> tuple[tf.data.Dataset, int]:
-        """Makes endless batches, in another order every time round.
+    @property
+    def signature(self) -> tuple[dict[str, tf.TensorSpec], tf.TensorSpec]:
+        """What inputs and targets are, of whatever length."""
+        inputs = {
+            name: tf.TensorSpec(
+                [None, None, *table.shape[1:]], tf.string if table.dtype == object else table.dtype
+            )
+            for name, table in self.tables.items()
+        }
+        if self.kind == "score":
+            return inputs, tf.TensorSpec([None], tf.float32)
+        return inputs, tf.TensorSpec([None] if self.kind == "class" else [None, None], tf.int32)
+
+    def epochs(
+        self, examples: Sequence[Numbered], seed: int
+    ) -> Iterator[Iterator[tuple[dict[str, np.ndarray], np.ndarray]]]:
+        """Makes batches without end, in another order every time round.
 
         Args:
             examples: to learn from.
             seed: of the order.
 
-        Returns:
-            The dataset, and how many batches an epoch is.
+        Yields:
+            The inputs and targets of an epoch's batches, one after another.
         """
         size = SMALL_BATCH if len(examples) < FEW_EXAMPLES else BATCH
         rng = np.random.default_rng(seed)
-
-        def batches() -> Iterator[tuple[dict[str, np.ndarray], np.ndarray]]:
-            while True:
-                for batch in self._shuffled(examples, size, rng):
-                    yield self.inputs(batch), self.targets(batch)
-
-        inputs, targets = self.inputs(examples[:1]), self.targets(examples[:1])
-        signature = (
-            {
-                name: tf.TensorSpec(
-                    [None, None, *array.shape[2:]],
-                    tf.string if array.dtype == object else array.dtype,
-                )
-                for name, array in inputs.items()
-            },
-            tf.TensorSpec([None] * targets.ndim, targets.dtype),
-        )
-        dataset = tf.data.Dataset.from_generator(batches, output_signature=signature)
-        return dataset.prefetch(2), max(LEAST_UPDATES, -(-len(examples) // size))
+        rounds = (batch for _ in itertools.count() for batch in self._shuffled(examples, size, rng))
+        updates = max(LEAST_UPDATES, -(-len(examples) // size))
+        while True:
+            some = itertools.islice(rounds, updates)
+            yield ((self.inputs(batch), self.targets(batch)) for batch in some)
 
     def answers(
-        self, predict: Callable[[dict[str, Any]], tf.Tensor], examples: Sequence[Numbered]
+        self, predict: Callable[[dict[str, np.ndarray]], tf.Tensor], examples: Sequence[Numbered]
     ) -> list[Any]:
         """Returns what a model answers: a list of tags, a class, or a score, for every example."""
         answers: list[Any] = [None] * len(examples)
@@ -133,7 +135,7 @@ class Batches:
         for first in range(0, len(order), TEST_BATCH):
             some = order[first : first + TEST_BATCH]
             inputs = self.inputs([examples[each] for each in some])
-            outputs = predict({name: tf.constant(array) for name, array in inputs.items()}).numpy()
+            outputs = predict(inputs).numpy()
             for each, output in zip(some, outputs, strict=True):
                 if self.kind == "score":
                     answers[each] = float(output[0])

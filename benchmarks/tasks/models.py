@@ -64,7 +64,7 @@ def build_model(
         )
         for name, table in tables.items()
     }
-    embedding = keras.layers.Embedding(int(tables["word"].max()) + 2, WORD_DIM)
+    embedding = keras.layers.Embedding(int(tables["word"].max()) + 1, WORD_DIM)
     mask = inputs["word"] > 0
     vectors = [embedding(inputs["word"])]
     if "chars" in inputs:

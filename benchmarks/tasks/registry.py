@@ -26,17 +26,26 @@ class Task(NamedTuple):
         kind: as of `measure`, "cosine", or "1-NN" or "logistic" for word senses.
         search_share: of the labels that the search learns from, about a thousand examples.
         shares: of the labels that are measured.
+        fine_tuning_share: the largest share of them that an encoder learns from, too: of a large
+            train that takes hours.
     """
 
     folder: str
     kind: str
     search_share: float = 1.0
     shares: Sequence[float] = (1.0,)
+    fine_tuning_share: float = 1.0
 
     @property
     def has_head(self) -> bool:
         """Whether a head is trained, and so may learn from a share of the labels."""
         return self.kind in ("tags", "entities", "class", "score")
+
+    def shares_of(self, variant: str, most: float = 1.0) -> list[float]:
+        """Returns the shares that are measured of a variant; larger ones than `most` become it."""
+        most_of_variant = self.fine_tuning_share if variant == "fine-tuned" else 1.0
+        shares = [min(share, most) for share in self.shares if share <= most_of_variant]
+        return list(dict.fromkeys(shares))
 
     def settings(self, variant: str, quick: bool) -> list[dict[str, Any]]:
         """Returns what the search tries; one setting is no search."""
@@ -46,12 +55,12 @@ class Task(NamedTuple):
 
 
 TASKS = {
-    "upos": Task("UD_English-EWT", "tags", 0.08, CURVE),
+    "upos": Task("UD_English-EWT", "tags", 0.08, CURVE, 0.1),
     "wnut17": Task("emerging_entities_17", "entities", 0.3),
     "wikigold": Task(WIKIGOLD, "entities"),
     "trec": Task("qc", "class", 0.2, CURVE),
-    "subj": Task("subjectivity", "class", 0.125),
-    "stsb": Task(STSB, "score", 0.2),
+    "subj": Task("subjectivity", "class", 0.125, CURVE[1:], 0.1),
+    "stsb": Task(STSB, "score", 0.2, CURVE[1:], 0.1),
     "stsb-cosine": Task(STSB, "cosine"),
     "wsd-1nn": Task(WSD, "1-NN"),
     "wsd-logistic": Task(WSD, "logistic"),

@@ -1,8 +1,9 @@
 """A model learns a task, and stops when the dev set says so."""
 
+import itertools
 import time
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import keras
 import tensorflow as tf
@@ -47,17 +48,6 @@ class Stopwatch:
         return tuple(round(end - start, 1) for start, end in zip(self._start, now, strict=True))
 
 
-class _MeasureDev(keras.callbacks.Callback):
-    """Adds "dev", the main metric on the dev set, to what is known of an epoch."""
-
-    def __init__(self, measure_dev: Any) -> None:
-        super().__init__()
-        self.measure_dev = measure_dev
-
-    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        logs["dev"] = self.measure_dev()
-
-
 def learn(
     batches: Batches,
     data: TaskData,
@@ -80,24 +70,27 @@ def learn(
     watch = Stopwatch()
     keras.utils.set_random_seed(seed)
     model = build_model(batches.kind, batches.tables, setting, len(batches.labels), elmo)
-    predict = tf.function(lambda inputs: model(inputs, training=False), reduce_retracing=True)
+    signature = batches.signature
+    update = tf.function(lambda *batch: model.train_step(batch), input_signature=signature)
+    predict = tf.function(
+        lambda inputs: model(inputs, training=False), input_signature=signature[:1]
+    )
 
     def measured(examples: Sequence[Numbered]) -> dict[str, float]:
         gold = [each.label for each in examples]
         return measure(batches.kind, gold, batches.answers(predict, examples))
 
-    dataset, updates = batches.dataset(data.train, seed)
-    history = model.fit(
-        dataset,
-        epochs=MOST_EPOCHS,
-        steps_per_epoch=updates,
-        verbose=0,
-        shuffle=False,  # they are already
-        callbacks=[
-            _MeasureDev(lambda: measured(data.dev)[MAIN[batches.kind]]),
-            keras.callbacks.EarlyStopping(
-                "dev", mode="max", patience=PATIENCE, restore_best_weights=True
-            ),
-        ],
-    )
-    return Learned(measured(data.dev), measured(data.test), len(history.epoch), *watch.read())
+    metric = MAIN[batches.kind]
+    dev: dict[str, float] = {}
+    best_epoch = 0
+    epochs = itertools.islice(batches.epochs(data.train, seed), MOST_EPOCHS)
+    for epoch, epoch_batches in enumerate(epochs, 1):
+        for batch in epoch_batches:
+            update(*batch)
+        found = measured(data.dev)
+        if not dev or found[metric] > dev[metric]:
+            dev, best_epoch, weights = found, epoch, model.get_weights()
+        elif epoch == best_epoch + PATIENCE:
+            break
+    model.set_weights(weights)
+    return Learned(dev, measured(data.test), epoch, *watch.read())

@@ -346,6 +346,22 @@ def test_the_search_is_the_same_for_every_variant_and_comes_first():
     assert [(job.kind, job.variant) for job in senses] == [("result", "none"), ("result", "mix")]
 
 
+def test_an_encoder_does_not_learn_from_a_large_train_unless_it_is_asked_to():
+    usual, asked = (
+        run.plan(["upos"], ["mix", "fine-tuned"], shares, 1, quick=False)
+        for shares in (None, [1.0])
+    )
+    shares = [(job.variant, job.share) for job in usual if job.kind == "result"]
+    assert shares == [
+        ("mix", 0.01),
+        ("mix", 0.1),
+        ("mix", 1.0),
+        ("fine-tuned", 0.01),
+        ("fine-tuned", 0.1),
+    ]
+    assert ("fine-tuned", 1.0) in [(job.variant, job.share) for job in asked]
+
+
 def test_a_first_look_has_no_search_and_few_labels():
     jobs = run.plan(["trec", "subj"], ["none"], None, 1, quick=True)
     assert [(job.task, job.share, job.kind) for job in jobs] == [
