@@ -1,5 +1,6 @@
 """A model learns a task, and stops when the dev set says so."""
 
+import gc
 import itertools
 import time
 from collections.abc import Sequence
@@ -68,6 +69,7 @@ def learn(
         How it went, with the weights of the best epoch.
     """
     watch = Stopwatch()
+    gc.collect()  # the model before this one, of which an encoder may be a part, is in circles
     keras.utils.set_random_seed(seed)
     model = build_model(batches.kind, batches.tables, setting, len(batches.labels), elmo)
     signature = batches.signature
