@@ -234,11 +234,12 @@ def main(
 
     python benchmarks/tasks/run.py trec --data DATA --out quick.jsonl --quick
 
-    The whole, some hours; interrupted, it goes on when it is called again:
+    A task with all variants, shares and seeds; interrupted, it goes on when it
+    is called again:
 
-    python benchmarks/tasks/run.py --data DATA --out results.jsonl
+    python benchmarks/tasks/run.py trec --data DATA --out results.jsonl
 
-    And then:
+    README.md tells how the whole is best run, which takes some hours. And then:
 
     python benchmarks/tasks/report.py results.jsonl --plot tasks.png
     """
