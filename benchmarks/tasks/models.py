@@ -115,4 +115,6 @@ def _cross_entropy(labels: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
 
 
 def _mean_squared_error(scores: tf.Tensor, answers: tf.Tensor) -> tf.Tensor:
-    return tf.reduce_mean(tf.square(tf.cast(scores, answers.dtype) - answers[:, 0]))
+    # Keras may have given one of them an axis that would make a square of the difference.
+    difference = tf.reshape(scores, [-1]) - tf.reshape(answers, [-1])
+    return tf.reduce_mean(tf.square(difference))

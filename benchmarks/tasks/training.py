@@ -17,6 +17,8 @@ from tasks.models import Setting, build_model
 
 MOST_EPOCHS = 30
 PATIENCE = 3  # epochs without a better dev set
+# Before them none gives up: the F1 of entities is 0 for a while where there are few labels.
+PATIENT_UPDATES = 300
 
 
 class Learned(NamedTuple):
@@ -84,15 +86,16 @@ def learn(
 
     metric = MAIN[batches.kind]
     dev: dict[str, float] = {}
-    best_epoch = 0
+    best_epoch = updates = 0
     epochs = itertools.islice(batches.epochs(data.train, seed), MOST_EPOCHS)
     for epoch, epoch_batches in enumerate(epochs, 1):
         for batch in epoch_batches:
             update(*batch)
+            updates += 1
         found = measured(data.dev)
         if not dev or found[metric] > dev[metric]:
             dev, best_epoch, weights = found, epoch, model.get_weights()
-        elif epoch == best_epoch + PATIENCE:
+        elif epoch >= best_epoch + PATIENCE and updates >= PATIENT_UPDATES:
             break
     model.set_weights(weights)
     return Learned(dev, measured(data.test), epoch, *watch.read())

@@ -281,10 +281,11 @@ def test_a_seed_gives_the_same_again_and_padding_changes_nothing(short, opened, 
 
 
 @pytest.mark.slow
-def test_a_model_learns_what_it_is_told(opened):
+@pytest.mark.parametrize("name", ["upos", "stsb"])
+def test_a_model_learns_what_it_is_told(opened, name):
     setting = search.grid(learning_rate=(0.05,), units=(8,), dropout=(0.0,))[0]
-    learned = opened["upos"].run("mix", 1.0, 1, setting)
-    assert learned.test["accuracy"] == 1.0
+    learned = opened[name].run("mix", 1.0, 1, setting)
+    assert next(iter(learned.test.values())) > 0.99
 
 
 def test_bags_of_words_tell_senses_and_similarity_by_hand(opened):
