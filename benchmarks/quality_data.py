@@ -59,25 +59,26 @@ class Treebank(NamedTuple):
     test: list[TaggedSentence]
 
 
-def read_lines(path: Path) -> list[str]:
+def read_lines(path: Path, encoding: str = "utf-8") -> list[str]:
     """Reads a text file.
 
     Args:
         path: the file.
+        encoding: of the text.
 
     Returns:
         Its lines, without what ends them.
 
     Raises:
         FileNotFoundError: if there is no such file.
-        ValueError: if it is not UTF-8.
+        ValueError: if it is not of that encoding.
     """
     try:
-        return path.read_text("utf-8").removesuffix("\n").split("\n")
+        return path.read_text(encoding).removesuffix("\n").split("\n")
     except FileNotFoundError:
         raise FileNotFoundError(f"There is no file {str(path)!r}. {HOW_TO_GET}") from None
     except UnicodeDecodeError as error:
-        raise ValueError(f"{path} is not UTF-8 text: {error}.") from None
+        raise ValueError(f"{path} is not {encoding.upper()} text: {error}.") from None
 
 
 def read_wsd(folder: Path) -> list[AmbiguousWord]:
@@ -134,27 +135,30 @@ def _read_instances(folder: Path, part: str) -> list[Instance]:
 
 
 def read_treebank(folder: Path) -> Treebank:
-    """Reads a treebank of Universal Dependencies.
+    """Reads the parts of a treebank that quality.py uses; see `read_part`."""
+    return Treebank(read_part(folder, "train"), read_part(folder, "test"))
+
+
+def read_part(folder: Path, part: str) -> list[TaggedSentence]:
+    """Reads a part of a treebank of Universal Dependencies.
 
     Args:
-        folder: has a file that ends in `train.conllu`, and one in `test.conllu`.
+        folder: has a file that ends in `train.conllu`, say.
+        part: "train", "dev" or "test".
 
     Returns:
-        A `Treebank`.
+        Its sentences.
 
     Raises:
-        ValueError: if there is none or more than one of either, or it is not CoNLL-U.
+        ValueError: if there is none or more than one, or it is not CoNLL-U.
     """
-    parts = []
-    for ending in ("train.conllu", "test.conllu"):
-        paths = sorted(folder.glob(f"*{ending}"))
-        if len(paths) != 1:
-            raise ValueError(
-                f"{folder} must have one file that ends in {ending}. Found: {len(paths)}. "
-                f"{HOW_TO_GET}"
-            )
-        parts.append(read_conllu(paths[0]))
-    return Treebank(*parts)
+    paths = sorted(folder.glob(f"*{part}.conllu"))
+    if len(paths) != 1:
+        raise ValueError(
+            f"{folder} must have one file that ends in {part}.conllu. Found: {len(paths)}. "
+            f"{HOW_TO_GET}"
+        )
+    return read_conllu(paths[0])
 
 
 def read_conllu(path: Path) -> list[TaggedSentence]:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from quality_data import AmbiguousWord, Instance, TaggedSentence, Treebank
 from quality_vectors import PROGRESS, embed, views
-from rich.progress import track
+from rich.progress import Progress, track
 
 from elmo_tf2.features.encoder import Encoder
 
@@ -63,7 +63,7 @@ def word_senses(
         dict of `accuracies` by view and by "1-NN" and "centroid".
     """
     instances = [each for word in words for each in (*word.train, *word.test)]
-    vectors = _vectors_of_instances(encoder, instances, description)
+    vectors = vectors_of_instances(encoder, instances, description)
     results: dict[str, dict[str, dict[str, Any]]] = {}
     for name, layers in views(len(encoder.layers)).items():
         hits: dict[str, dict[str, np.ndarray]] = {"1-NN": {}, "centroid": {}}
@@ -83,12 +83,25 @@ def word_senses(
     return results
 
 
-def _vectors_of_instances(
-    encoder: Encoder, instances: Sequence[Instance], description: str
+def vectors_of_instances(
+    encoder: Encoder,
+    instances: Sequence[Instance],
+    description: str,
+    bar: Progress | None = None,
 ) -> np.ndarray:
-    """Vectors of the ambiguous words alone, `(layers, instances, dim)`."""
+    """Embeds, and keeps the vectors of the ambiguous words alone.
+
+    Args:
+        encoder: the network.
+        instances: the words in their sentences.
+        description: what the progress bar says.
+        bar: a progress bar that is shown already.
+
+    Returns:
+        float32 array, `(layers, instances, dim)`.
+    """
     vectors = np.empty((len(encoder.layers), len(instances), encoder.dim), np.float32)
-    for number, layers in embed(encoder, [each.words for each in instances], description):
+    for number, layers in embed(encoder, [each.words for each in instances], description, bar):
         vectors[:, number] = layers[:, instances[number].position]
     return vectors
 

@@ -1,5 +1,6 @@
 """The networks that quality.py compares, and their vectors: by layer, and means over layers."""
 
+import contextlib
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -65,7 +66,10 @@ def views(num_layers: int) -> dict[str, slice]:
 
 
 def embed(
-    encoder: Encoder, sentences: Sequence[list[str]], description: str
+    encoder: Encoder,
+    sentences: Sequence[list[str]],
+    description: str,
+    bar: Progress | None = None,
 ) -> Iterator[tuple[int, np.ndarray]]:
     """Computes all vectors, in batches of like length, under a progress bar.
 
@@ -73,6 +77,7 @@ def embed(
         encoder: the network.
         sentences: lists of words.
         description: what the progress bar says.
+        bar: a progress bar that is shown already, as there can't be two. None: one of its own.
 
     Yields:
         The number of a sentence and its vectors, float32 `(layers, tokens, dim)`; the longest
@@ -82,9 +87,10 @@ def embed(
         Sentence(number, [word.encode() for word in words])
         for number, words in enumerate(sentences)
     ]
-    with Progress(**PROGRESS) as bar:
+    with contextlib.nullcontext(bar) if bar else Progress(**PROGRESS) as bar:
         task = bar.add_task(description, total=sum(map(len, sentences)))
         for batch in batches(numbered, BATCH_SIZE):
             for sentence, vectors in zip(batch, encoder.encode(batch), strict=True):
                 yield sentence.number, vectors
                 bar.advance(task, len(sentence.words))
+        bar.remove_task(task)

@@ -76,7 +76,7 @@ VECTORS = {
 class Stub:
     """Two layers: a word's own vector, and that of the word before it."""
 
-    layers = ("own", "before")
+    layers = ["layer0", "layer1"]
     dim = 2
 
     def __init__(self, vectors):

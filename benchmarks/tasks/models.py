@@ -1,0 +1,120 @@
+"""The model of a task: one small head, whatever the words are given as."""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from elmo_tf2 import ElmoEmbeddings
+from elmo_tf2.layers import ScalarMix
+from tasks.corpus import NUM_CHARS
+
+WORD_DIM = 100
+CHAR_DIM = 16
+CHAR_WIDTHS = (2, 3, 4)
+CHAR_FILTERS = 32
+GRADIENT_NORM = 5.0
+
+
+class Setting(NamedTuple):
+    """What the search chooses.
+
+    Attributes:
+        learning_rate: of Adam.
+        units: of the LSTM, in each direction.
+        dropout: on what goes into it and what comes out.
+    """
+
+    learning_rate: float
+    units: int
+    dropout: float
+
+
+def build_model(
+    kind: str,
+    tables: Mapping[str, np.ndarray],
+    setting: Setting,
+    num_labels: int,
+    elmo: ElmoEmbeddings | None = None,
+) -> keras.Model:
+    """Makes the model: words, a bidirectional LSTM, and a layer that answers.
+
+    Beside the trained vector of the word, E, comes what else the tables have: `chars` for a
+    character CNN, `layer0` and so on for a trained mix of what was computed before, `text` for an
+    encoder that trains too.
+
+    Args:
+        kind: of the task, as of `measure`.
+        tables: what is looked up for a word, by name.
+        setting: sizes and rates.
+        num_labels: number of tags or classes; 1 for a score.
+        elmo: the encoder that trains, if there is one.
+
+    Returns:
+        A compiled model from batches of the tables to logits `(batch, tokens, labels)` or
+        `(batch, labels)`, or to scores; a pair of sentences is two rows, one after the other.
+    """
+    inputs = {
+        name: keras.Input(
+            (None, *table.shape[1:]),
+            name=name,
+            dtype="string" if table.dtype == object else table.dtype.name,
+        )
+        for name, table in tables.items()
+    }
+    embedding = keras.layers.Embedding(int(tables["word"].max()) + 1, WORD_DIM)
+    mask = inputs["word"] > 0
+    vectors = [embedding(inputs["word"])]
+    if "chars" in inputs:
+        vectors.append(_char_cnn(inputs["chars"]))
+    if layers := [inputs[name] for name in inputs if name.startswith("layer")]:
+        vectors.append(ScalarMix(len(layers))(layers))
+    if elmo is not None:
+        vectors.append(elmo(inputs["text"]))
+    hidden = keras.layers.Concatenate()(vectors)  # (batch, tokens, features)
+    hidden = keras.layers.Dropout(setting.dropout)(hidden)
+    lstm = keras.layers.LSTM(setting.units, return_sequences=True)
+    hidden = keras.layers.Bidirectional(lstm)(hidden, mask=mask)
+    if kind in ("class", "score"):
+        hidden = keras.ops.max(
+            keras.ops.where(mask[..., None], hidden, -1.0), axis=1
+        )  # tanh is above -1
+    if kind == "score":
+        pairs = keras.ops.reshape(hidden, (-1, 2, 2 * setting.units))
+        u, v = pairs[:, 0], pairs[:, 1]
+        hidden = keras.layers.Concatenate()([keras.ops.abs(u - v), u * v])
+    hidden = keras.layers.Dropout(setting.dropout)(hidden)
+    outputs = keras.layers.Dense(num_labels)(hidden)
+    model = keras.Model(inputs, outputs)
+    model.compile(
+        keras.optimizers.Adam(setting.learning_rate, global_clipnorm=GRADIENT_NORM),
+        _mean_squared_error if kind == "score" else _cross_entropy,
+        jit_compile=False,  # XLA would compile anew for every length
+    )
+    return model
+
+
+def _char_cnn(chars: keras.KerasTensor) -> keras.KerasTensor:
+    """Maxima over a word's characters, `(batch, tokens, widths * filters)`."""
+    embedded = keras.layers.Embedding(NUM_CHARS, CHAR_DIM)(chars)
+    found = [
+        keras.layers.Conv2D(CHAR_FILTERS, (1, width), padding="same", activation="relu")(embedded)
+        for width in CHAR_WIDTHS
+    ]  # (batch, tokens, chars, filters)
+    return keras.ops.max(keras.ops.concatenate(found, axis=-1), axis=2)
+
+
+def _cross_entropy(labels: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
+    """Mean over all labels but -1, which is padding."""
+    labels = tf.cast(labels, tf.int32)
+    losses = tf.nn.sparse_softmax_cross_entropy_with_logits(tf.maximum(labels, 0), logits)
+    is_real = tf.cast(labels >= 0, losses.dtype)
+    return tf.reduce_sum(losses * is_real) / tf.reduce_sum(is_real)
+
+
+def _mean_squared_error(scores: tf.Tensor, answers: tf.Tensor) -> tf.Tensor:
+    # Keras may have given one of them an axis that would make a square of the difference.
+    difference = tf.reshape(scores, [-1]) - tf.reshape(answers, [-1])
+    return tf.reduce_mean(tf.square(difference))
