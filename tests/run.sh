@@ -13,5 +13,5 @@ unset PYTHONDONTWRITEBYTECODE  # without bytecode every process compiles all of 
 "$environment/bin/ruff" format --check .
 "$environment/bin/mypy"
 export TF_NUM_INTRAOP_THREADS=1  # every process of pytest has a core
-"$environment/bin/python" -m pytest -n logical --dist worksteal -m "not slow"
-timeout 1500 "$environment/bin/python" -m pytest -n logical --dist worksteal -m slow
+"$environment/bin/python" -m pytest -n logical --dist worksteal -m "not slow" --durations=20
+timeout 1500 "$environment/bin/python" -m pytest -n logical --dist worksteal -m slow --durations=20
