@@ -272,15 +272,12 @@ def check_installed() -> None:
     Raises:
         typer.BadParameter: if there is something.
     """
-    missing = [name for name in ("seqeval", "scipy", "sklearn") if not _is_installed(name)]
+    libraries = ("seqeval", "scipy", "sklearn")
+    missing = [name for name in libraries if not importlib.util.find_spec(name)]
     if missing:
         raise typer.BadParameter(
             f"{', '.join(missing)} must be installed: python -m pip install '.[benchmarks]'"
         )
-
-
-def _is_installed(name: str) -> Any:
-    return importlib.util.find_spec(name)
 
 
 if __name__ == "__main__":

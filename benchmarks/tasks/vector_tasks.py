@@ -1,5 +1,6 @@
 """Tasks that the vectors do alone, without a head: sentence similarity, and word senses."""
 
+import abc
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,7 @@ MOST_STEPS = 1000
 DEV_OF = 10  # so many instances in a row the last one is dev
 
 
-class VectorTask:
+class VectorTask(abc.ABC):
     """What both tasks share: vectors by variant, computed once.
 
     Args:
@@ -37,13 +38,13 @@ class VectorTask:
         self._networks, self._bar = networks, bar
         self._layers: dict[str, np.ndarray] = {}
 
+    @abc.abstractmethod
     def _embed(self, network: str) -> np.ndarray:
         """The vectors of what the task is about, `(layers, instances, dim)`."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def _bags(self) -> Any:
         """Bags of words in their place, `(instances, words)`."""
-        raise NotImplementedError
 
     def _vectors(self, variant: str) -> Any:
         """Rows of length 1, one an instance; the mix is not trained: the mean of all layers."""
