@@ -28,7 +28,8 @@ _TOKENS = tf.TensorSpec([None, None], tf.string, name="tokens")
 _LENGTHS = tf.TensorSpec([None], tf.int32, name="sequence_len")
 _BY_DICTIONARY = {"tokens": _TOKENS, "sequence_len": _LENGTHS}
 # tf.RaggedTensor.row_lengths and tf.strings.length do not agree on a type
-_BY_DICTIONARY_OF_INT64 = {**_BY_DICTIONARY, "sequence_len": tf.TensorSpec([None], tf.int64)}
+_LENGTHS_OF_INT64 = tf.TensorSpec([None], tf.int64, name="sequence_len")
+_BY_DICTIONARY_OF_INT64 = {"tokens": _TOKENS, "sequence_len": _LENGTHS_OF_INT64}
 
 
 class ExportedElmo(tf.train.Checkpoint):
@@ -80,10 +81,19 @@ class ExportedElmo(tf.train.Checkpoint):
             self.variables.append(self._table.vectors)
         self._trace_call()
 
-    def _of_strings(self, strings: tf.Tensor) -> dict[str, tf.Tensor]:
+    @tf.function(input_signature=[_STRINGS], autograph=False)
+    def default(self, strings: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Sentences to all outputs."""
         return self._encode(*tokenize(strings, self._tokenizer))
 
-    def _of_tokens(self, tokens: tf.Tensor, sequence_len: tf.Tensor) -> dict[str, tf.Tensor]:
+    @tf.function(input_signature=[_STRINGS], autograph=False)
+    def elmo(self, strings: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Sentences to the weighted sum alone."""
+        return _elmo_only(self.default(strings))
+
+    @tf.function(input_signature=[_TOKENS, _LENGTHS], autograph=False)
+    def tokens(self, tokens: tf.Tensor, sequence_len: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Words to all outputs."""
         batch, max_length = tf.unstack(tf.shape(tokens))
         fits = tf.reduce_all((sequence_len >= 0) & (sequence_len <= max_length))
         check = tf.debugging.Assert(
@@ -99,21 +109,6 @@ class ExportedElmo(tf.train.Checkpoint):
             return self._encode(tokens, tf.identity(sequence_len))
 
     @tf.function(input_signature=[_STRINGS], autograph=False)
-    def default(self, strings: tf.Tensor) -> dict[str, tf.Tensor]:
-        """Sentences to all outputs."""
-        return self._of_strings(strings)
-
-    @tf.function(input_signature=[_STRINGS], autograph=False)
-    def elmo(self, strings: tf.Tensor) -> dict[str, tf.Tensor]:
-        """Sentences to the weighted sum alone."""
-        return _elmo_only(self._of_strings(strings))
-
-    @tf.function(input_signature=[_TOKENS, _LENGTHS], autograph=False)
-    def tokens(self, tokens: tf.Tensor, sequence_len: tf.Tensor) -> dict[str, tf.Tensor]:
-        """Words to all outputs."""
-        return self._of_tokens(tokens, sequence_len)
-
-    @tf.function(input_signature=[_STRINGS], autograph=False)
     def tokenize(self, strings: tf.Tensor) -> dict[str, tf.Tensor]:
         """Sentences to the words whose vectors the others give: `tokens` and `sequence_len`."""
         tokens, lengths = tokenize(strings, self._tokenizer)
@@ -127,7 +122,7 @@ class ExportedElmo(tf.train.Checkpoint):
     @tf.function(input_signature=[_BY_DICTIONARY], autograph=False)
     def embed_tokens(self, inputs: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         """As `tokens`, from one dictionary, for callers that pass one argument (TFSMLayer)."""
-        return self._of_tokens(inputs["tokens"], inputs["sequence_len"])
+        return self.tokens(inputs["tokens"], inputs["sequence_len"])
 
     @tf.function(autograph=False)
     def __call__(
@@ -140,9 +135,9 @@ class ExportedElmo(tf.train.Checkpoint):
         """Calls a signature as TF1's `hub.Module` did."""
         if signature == "tokens":
             lengths = tf.cast(inputs["sequence_len"], tf.int32)
-            outputs = self._of_tokens(inputs["tokens"], lengths)
+            outputs = self.tokens(inputs["tokens"], lengths)
         else:
-            outputs = self._of_strings(inputs)
+            outputs = self.default(inputs)
         if signature == "elmo":
             outputs = _elmo_only(outputs)
         if as_dict:

@@ -12,6 +12,6 @@ unset PYTHONDONTWRITEBYTECODE  # without bytecode every process compiles all of 
 "$environment/bin/ruff" check .
 "$environment/bin/ruff" format --check .
 "$environment/bin/mypy"
-export TF_NUM_INTRAOP_THREADS=1  # every process of pytest has a core
+export TF_NUM_INTRAOP_THREADS=1 TF_NUM_INTEROP_THREADS=1  # every process of pytest has a core
 "$environment/bin/python" -m pytest -n logical --dist worksteal -m "not slow" --durations=20
 timeout 1500 "$environment/bin/python" -m pytest -n logical --dist worksteal -m slow --durations=20

@@ -104,13 +104,7 @@ def test_masked_words_have_the_losses_of_one_device_on_two(make_run):
     np.testing.assert_allclose(losses(two), losses(one), atol=2e-5)
 
 
-def test_two_workers_have_the_losses_of_one(make_run, losses_of_one):
-    folder = make_run("two")
-    finish(*start_workers(folder))
-    np.testing.assert_allclose(losses(folder), losses_of_one, atol=2e-5)
-
-
-def test_a_killed_workers_run_goes_on_from_the_last_checkpoint(make_run, losses_of_one):
+def test_two_workers_have_the_losses_of_one_also_when_one_was_killed(make_run, losses_of_one):
     folder = make_run("two")
     of_chief, of_other = worker_environments()
     chief = start(folder, "workers", **of_chief)

@@ -32,8 +32,7 @@ def test_bilms_checkpoint_has_the_perplexity_that_bilm_told(golden):
     assert found.targets == 7593 + 300
 
 
-@pytest.mark.parametrize("batch_size", [1, 3, 8])
-@pytest.mark.parametrize("unroll_steps", [1, 7, 50])
+@pytest.mark.parametrize(("batch_size", "unroll_steps"), [(1, 7), (3, 50), (3, 7), (8, 1)])
 def test_every_word_counts_once(model, vocabulary, batch_size, unroll_steps):
     found = perplexity(model, TEXT[:5], vocabulary, batch_size, unroll_steps)
     words = sum(len(sentence.split()) + 1 for sentence in TEXT[:5])
@@ -59,9 +58,9 @@ def test_a_model_that_knows_nothing_has_the_vocabularys_size_as_perplexity(model
 
 def test_a_score_does_not_depend_on_other_sentences(model, vocabulary):
     together = list(sentence_scores(model, TEXT[:5], vocabulary))
-    for sentence, score in zip(TEXT, together, strict=False):
-        (alone,) = sentence_scores(model, [sentence], vocabulary, batch_size=1)
-        np.testing.assert_allclose(alone, score, rtol=1e-5)
+    for number in (1, 4):
+        (alone,) = sentence_scores(model, [TEXT[number]], vocabulary, batch_size=1)
+        np.testing.assert_allclose(alone, together[number], rtol=1e-5)
     assert [score.unknown for score in together] == [0, 0, 0, 0, 1]
 
 
@@ -114,9 +113,9 @@ def test_every_word_is_masked_once_with_every_seventh(masked_model, vocabulary):
 def test_masked_perplexity_is_that_of_the_scores_in_any_batch(masked_model, vocabulary):
     scores = list(sentence_scores(masked_model, ["", *TEXT[:5]], vocabulary, batch_size=4))
     assert scores[0] == (0.0, 0, 0)
-    for sentence, score in zip(TEXT, scores[1:], strict=False):
-        (alone,) = sentence_scores(masked_model, [sentence], vocabulary)
-        np.testing.assert_allclose(alone, score, rtol=1e-5)
+    for number in (1, 4):
+        (alone,) = sentence_scores(masked_model, [TEXT[number]], vocabulary)
+        np.testing.assert_allclose(alone, scores[number + 1], rtol=1e-5)
     done = []
     found = perplexity(masked_model, TEXT[:5], vocabulary, batch_size=2, report=done.append)
     assert (found.targets, found.unknown) == (sum(done), 1) == (34, 1)

@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+import shutil
 
 import keras
 import numpy as np
@@ -9,11 +10,11 @@ import pytest
 
 from elmo_tf2.data import Vocabulary
 from elmo_tf2.models import MaskedLanguageModel
-from elmo_tf2.training import perplexity, pretrain
+from elmo_tf2.training import RunFolder, perplexity, pretrain
 from elmo_tf2.training.checkpoints import Checkpoints
 from elmo_tf2.training.pretrain import make_model
 from elmo_tf2.weights import detect, read_weights
-from tests.training.conftest import CONFIG, MERGED, MERGED_CONFIG, WORDS
+from tests.training.conftest import CONFIG, MERGED, MERGED_CONFIG, TEXT, WORDS
 
 pytestmark = pytest.mark.slow
 
@@ -36,6 +37,25 @@ def run(folder, *callbacks, **kwargs):
     )
 
 
+@pytest.fixture(scope="module")
+def finished_once(tmp_path_factory):
+    """A run after its two updates."""
+    path = tmp_path_factory.mktemp("finished")
+    text = path / "text.txt"
+    text.write_text("\n".join(TEXT), encoding="utf-8")
+    folder = RunFolder(path / "run")
+    folder.create(dataclasses.replace(CONFIG, updates=2), WORDS, [text], text)
+    run(folder)
+    return folder
+
+
+@pytest.fixture
+def finished(finished_once, tmp_path):
+    """Its copy, for a test alone."""
+    path = shutil.copytree(finished_once.path, tmp_path / "finished")
+    return RunFolder(path)
+
+
 def losses(folder):
     return [float(row["loss"]) for row in folder.read_history()]
 
@@ -45,41 +65,34 @@ def assert_same_weights(first, second):
         np.testing.assert_array_equal(one, other)
 
 
-def test_a_resumed_run_equals_an_uninterrupted_one(make_run):
-    whole, parts = make_run("whole"), make_run("parts")
-    expected = run(whole, evaluate_every=6)
-    for update, error in ((2, KeyboardInterrupt), (7, RuntimeError)):
-        with pytest.raises(error):
-            run(parts, StopAt(update, error), evaluate_every=6)
-    found = run(parts, evaluate_every=6)
-    assert losses(parts) == losses(whole)
-    assert len(losses(whole)) == CONFIG.updates
-    assert_same_weights(found, expected)
-
-
 @pytest.mark.parametrize(
-    "changes",
+    ("changes", "stops"),
     [
-        {
-            "optimizer": "adam",
-            "warmup_updates": 4,
-            "decay": "cosine",
-            "accumulate": 2,
-            "lowercase_rate": 0.5,
-            "precision": "mixed_bfloat16",
-        },
-        {"model": MERGED, "masked_share": 0.3, "optimizer": "adam"},
+        (
+            {
+                "optimizer": "adam",
+                "warmup_updates": 4,
+                "decay": "cosine",
+                "accumulate": 2,
+                "lowercase_rate": 0.5,
+                "precision": "mixed_bfloat16",
+            },
+            [(2, KeyboardInterrupt), (6, RuntimeError)],
+        ),
+        ({"model": MERGED, "masked_share": 0.3, "optimizer": "adam"}, [(4, RuntimeError)]),
     ],
     ids=["separate", "merged"],
 )
-def test_every_setting_resumes_exactly(make_run, changes):
+def test_a_resumed_run_equals_an_uninterrupted_one(make_run, changes, stops):
     config = dataclasses.replace(CONFIG, updates=5, **changes)
     whole, parts = make_run("whole", config), make_run("parts", config)
     expected = run(whole)
-    with pytest.raises(RuntimeError):
-        run(parts, StopAt(4, RuntimeError))
+    for window, error in stops:
+        with pytest.raises(error):
+            run(parts, StopAt(window, error))
     assert_same_weights(run(parts), expected)
     assert losses(parts) == losses(whole)
+    assert len(losses(whole)) == config.updates
 
 
 def test_a_run_tells_what_it_did(make_run):
@@ -96,10 +109,11 @@ def test_a_run_tells_what_it_did(make_run):
     assert list(folder.logs.glob("events.out.tfevents.*"))
 
 
-def test_a_finished_run_stays_as_it_is(make_run):
-    folder = make_run()
-    expected = run(folder)
-    assert_same_weights(run(folder), expected)
+def test_a_finished_run_stays_as_it_is(finished):
+    expected = read_weights(finished.path)
+    model = run(finished)
+    np.testing.assert_array_equal(model.softmax.kernel.numpy(), expected.softmax.kernel)
+    assert_same_weights(run(finished), model)
 
 
 def test_a_merged_run_masks_words_and_tells_its_held_out_perplexity(make_run):
@@ -126,24 +140,30 @@ def test_a_run_is_a_model(make_run, config):
     np.testing.assert_array_equal(
         weights.arrays["CNN/W_cnn_1"][0], model.bilm.char_cnn.kernels[1].numpy()
     )
-    frozen = dataclasses.replace(config, learning_rate=1e-30)
-    again = pretrain(make_run("again", frozen).path, initial=weights)
+    again = make_model(config, Vocabulary(WORDS), weights)
     np.testing.assert_array_equal(again.softmax.kernel.numpy(), weights.softmax.kernel)
 
 
-def test_the_softmax_bias_begins_as_it_is_told(make_run):
+def test_the_softmax_bias_begins_as_it_is_told(finished):
+    zeros = make_model(CONFIG, Vocabulary(WORDS)).softmax
+    np.testing.assert_array_equal(zeros.bias, np.zeros(len(WORDS)))
+    log_uniform = dataclasses.replace(CONFIG, initial_bias="log_uniform")
+    softmax = make_model(log_uniform, Vocabulary(WORDS)).softmax
+    np.testing.assert_array_equal(softmax.bias, softmax.log_uniform())
+    weights = read_weights(finished.path)
+    again = make_model(log_uniform, Vocabulary(WORDS), weights).softmax
+    np.testing.assert_array_equal(again.bias, weights.softmax.bias)
+
+
+def test_initial_weights_are_where_a_run_begins(make_run, finished):
+    weights = read_weights(finished.path)
     frozen = dataclasses.replace(CONFIG, updates=1, learning_rate=1e-30)
-    zeros = run(make_run("zeros", frozen)).softmax
-    np.testing.assert_allclose(zeros.bias, 0, atol=1e-5)
-    log_uniform = dataclasses.replace(frozen, initial_bias="log_uniform")
-    softmax = run(make_run("log_uniform", log_uniform)).softmax
-    np.testing.assert_allclose(softmax.bias, softmax.log_uniform(), atol=1e-5)
-    again = pretrain(make_run("again", log_uniform).path, initial=read_weights_of(make_run))
-    assert np.ptp(again.softmax.bias) < 1  # the initial weights' own, of Adagrad's first updates
+    model = pretrain(make_run(config=frozen).path, initial=weights)
+    np.testing.assert_array_equal(model.softmax.kernel.numpy(), weights.softmax.kernel)
 
 
-def test_initial_weights_of_other_sizes_or_words_are_told(make_run):
-    weights = read_weights_of(make_run)
+def test_initial_weights_of_other_sizes_or_words_are_told(make_run, finished):
+    weights = read_weights(finished.path)
     other = dataclasses.replace(CONFIG, model=dataclasses.replace(CONFIG.model, units=14))
     with pytest.raises(ValueError, match="other sizes than the run's configuration"):
         pretrain(make_run("sizes", other).path, initial=weights)
@@ -151,8 +171,8 @@ def test_initial_weights_of_other_sizes_or_words_are_told(make_run):
         pretrain(make_run("words", words=[*WORDS, "new"]).path, initial=weights)
 
 
-def test_initial_weights_may_be_of_text_tokenized_otherwise(make_run):
-    weights = read_weights_of(make_run)
+def test_initial_weights_may_be_of_text_tokenized_otherwise(finished):
+    weights = read_weights(finished.path)
     model = dataclasses.replace(CONFIG.model, tokenizer="words")
     made = make_model(dataclasses.replace(CONFIG, model=model), Vocabulary(WORDS), weights)
     np.testing.assert_array_equal(made.softmax.kernel.numpy(), weights.softmax.kernel)
@@ -173,12 +193,6 @@ def test_a_missing_text_is_told(make_run, text):
         run(folder)
 
 
-def read_weights_of(make_run):
-    folder = make_run("first", dataclasses.replace(CONFIG, updates=1))
-    run(folder)
-    return read_weights(folder.path)
-
-
 def test_a_loss_that_is_no_number_ends_the_run_and_keeps_the_last_checkpoint(make_run):
     folder = make_run()
     with pytest.raises(RuntimeError):
@@ -196,10 +210,9 @@ def test_a_loss_that_is_no_number_ends_the_run_and_keeps_the_last_checkpoint(mak
     np.testing.assert_array_equal(kept.softmax.bias, good.softmax.bias)
 
 
-def test_weights_that_are_no_numbers_are_not_saved(make_run):
-    folder = make_run(config=dataclasses.replace(CONFIG, updates=2))
-    model = run(folder)
-    checkpoints = Checkpoints(model, folder.checkpoints)
+def test_weights_that_are_no_numbers_are_not_saved(finished):
+    model = run(finished)
+    checkpoints = Checkpoints(model, finished.checkpoints)
     before = checkpoints.latest
     model.softmax.bias.assign(np.full(model.softmax.bias.shape, np.inf))
     with pytest.raises(FloatingPointError, match="softmax/bias has values that are NaN"):
@@ -207,28 +220,25 @@ def test_weights_that_are_no_numbers_are_not_saved(make_run):
     assert checkpoints.latest == before
 
 
-def test_a_full_disk_is_told_before_a_checkpoint_is_begun(make_run, monkeypatch):
-    folder = make_run(config=dataclasses.replace(CONFIG, updates=2))
-    model = run(folder)
-    before = sorted(folder.checkpoints.iterdir())
+def test_a_full_disk_is_told_before_a_checkpoint_is_begun(finished, monkeypatch):
+    model = run(finished)
+    before = sorted(finished.checkpoints.iterdir())
     monkeypatch.setattr("elmo_tf2.training.checkpoints.free_bytes", lambda path: 100)
     with pytest.raises(OSError, match="no room for a checkpoint of .* Make room"):
-        Checkpoints(model, folder.checkpoints).save()
-    assert sorted(folder.checkpoints.iterdir()) == before
+        Checkpoints(model, finished.checkpoints).save()
+    assert sorted(finished.checkpoints.iterdir()) == before
 
 
-def test_a_checkpoint_of_another_shape_or_a_damaged_one_is_told(make_run):
-    folder = make_run(config=dataclasses.replace(CONFIG, updates=2))
-    run(folder)
-    config = folder.config_file.read_text(encoding="utf-8")
-    folder.config_file.write_text(config.replace("units: 12", "units: 13"), encoding="utf-8")
+def test_a_checkpoint_of_another_shape_or_a_damaged_one_is_told(finished):
+    config = finished.config_file.read_text(encoding="utf-8")
+    finished.config_file.write_text(config.replace("units: 12", "units: 13"), encoding="utf-8")
     with pytest.raises(ValueError, match="damaged, or of another model"):
-        run(folder)
-    folder.config_file.write_text(config, encoding="utf-8")
-    (data,) = folder.checkpoints.glob("*.data-*")
+        run(finished)
+    finished.config_file.write_text(config, encoding="utf-8")
+    (data,) = finished.checkpoints.glob("*.data-*")
     data.write_bytes(data.read_bytes()[:100])
     with pytest.raises(ValueError, match="damaged, or of another model"):
-        run(folder)
+        run(finished)
 
 
 def test_a_folder_that_is_no_runs_is_told(tmp_path):
