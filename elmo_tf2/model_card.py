@@ -14,6 +14,7 @@ SavedModel. It needs TensorFlow alone; no package of its maker's.
 | word vectors | {projection_dim} |
 | LSTM layers a direction | {num_layers}, {units} units{projection}{architecture} |
 | weighted sum | {layer_dim} |
+| numbers | {dtype} |
 | looked up, not computed | {num_words} |
 | trainable | {trainable} |
 | weights from | {source} |
@@ -75,6 +76,11 @@ _MERGES = {
     "concat": "; above the first, both read [word vector; forward; backward]",
 }
 
+_DTYPES = {
+    "float32": "float32",
+    "bfloat16": "weights and matrix products in bfloat16, states, sums and outputs in float32",
+}
+
 _INDEPENDENT = "The same sentence gives the same vectors in any batch."
 _DEPENDENT = (
     "`elmo` and `default` are normalised over the batch,\nso there a sentence's vectors depend on "
@@ -89,6 +95,7 @@ def model_card(
     source: str = "",
     layer_norm: bool = False,
     num_words: int = 0,
+    dtype: str = "float32",
 ) -> str:
     """The text of a model card.
 
@@ -99,6 +106,7 @@ def model_card(
         source: where the weights come from.
         layer_norm: whether the weighted sum normalises over the batch.
         num_words: of how many words the vectors are stored.
+        dtype: "float32" or "bfloat16".
 
     Returns:
         Markdown.
@@ -118,6 +126,7 @@ def model_card(
         architecture=_MERGES[config.merge] if config.is_merged else "",
         layer_dim=config.layer_dim,
         num_words=f"the word vectors of {num_words:,} words" if num_words else "nothing",
+        dtype=_DTYPES[dtype],
         trainable=_TRAINABLE[trainable],
         tokenizer=_TOKENIZERS[config.tokenizer],
         source=source or "not stated",

@@ -16,6 +16,7 @@ from elmo_tf2.data.tokenizers import tokenize
 from elmo_tf2.files import check_free, completed
 from elmo_tf2.model_card import model_card
 from elmo_tf2.models import ElmoEmbeddings
+from elmo_tf2.models.precision import DTYPES, in_dtype
 from elmo_tf2.models.word_table import WordTable
 
 TRAINABLE = ("mix", "all", "none")
@@ -45,7 +46,7 @@ class ExportedElmo(tf.train.Checkpoint):
     A `tf.train.Checkpoint`, since a `tf.Module` would not keep the variables of Keras layers.
 
     Args:
-        elmo: an `ElmoEmbeddings` with one mix, built and computing in float32.
+        elmo: an `ElmoEmbeddings` with one mix, built, in float32 or bfloat16.
         trainable: "mix" for the weighted sum alone, "all" for the encoder too, or "none".
         words: words whose vectors are looked up, see `WordTable`; none: all are computed.
 
@@ -181,10 +182,11 @@ def _encoding(
                 is_real = tf.sequence_mask(sequence_len, tf.shape(tokens)[1])
                 encoded = elmo.encoder(word_vectors, mask=is_real)
             layers = encoded.layers()
+            layers = [tf.cast(layer, tf.float32) for layer in layers]
             mixed = elmo.mixes[0](layers, mask=encoded.mask, training=False)
         num_words = tf.cast(tf.maximum(sequence_len, 1), mixed.dtype)[:, tf.newaxis]
         return {
-            "word_emb": encoded.word_vectors,
+            "word_emb": tf.cast(encoded.word_vectors, tf.float32),
             **{f"lstm_outputs{index}": layers[index] for index in range(1, len(layers))},
             "elmo": mixed,
             "default": tf.reduce_sum(mixed, axis=1) / num_words,
@@ -206,6 +208,7 @@ def export_saved_model(
     overwrite: bool = False,
     source: str = "",
     words: Sequence[str] = (),
+    dtype: str = "float32",
 ) -> Path:
     """Writes a SavedModel that `hub.load` takes, without need of this package.
 
@@ -213,7 +216,7 @@ def export_saved_model(
     are told in the model card that is written with it, `model_card.md`.
 
     Args:
-        elmo: the layer to export, with one mix. It stays as it is; the export is in float32.
+        elmo: the layer to export, with one mix. It stays as it is.
         path: the folder to make.
         trainable: what a consumer's training may change: "mix" (the weighted sum), "all" (the
             encoder too) or "none".
@@ -223,6 +226,9 @@ def export_saved_model(
         words: words whose vectors are computed now and stored, `4 * projection_dim` bytes each:
             they are looked up, and the character CNN is for all others. The vectors are the same,
             and sooner there.
+        dtype: of the weights and the matrix products, "float32" or "bfloat16", which needs half
+            the memory; on processors with instructions for it (AVX512-BF16, AMX) it is faster.
+            Outputs are float32 in both, with some three right digits of bfloat16.
 
     Returns:
         The folder's path.
@@ -230,8 +236,9 @@ def export_saved_model(
     Raises:
         FileExistsError: if there is something at `path` and `overwrite` is False, or what is there
             is more than a SavedModel.
-        ValueError: if `trainable` is no such word, or is "all" and there are `words`, whose stored
-            vectors training would leave behind; or the layer has not exactly one mix.
+        ValueError: if `trainable` or `dtype` is no such word; if `trainable` is "all" and there
+            are `words`, whose stored vectors training would leave behind, or in bfloat16, whose
+            steps are too coarse to learn by; or the layer has not exactly one mix.
 
     Example:
     >>> config = ElmoConfig(filters=((1, 8), (2, 8)), units=16, projection_dim=4)
@@ -243,6 +250,12 @@ def export_saved_model(
      - [Reusable SavedModels](https://www.tensorflow.org/hub/reusable_saved_models)
     """
     check_choice("trainable", trainable, TRAINABLE)
+    check_choice("dtype", dtype, DTYPES)
+    if dtype == "bfloat16" and trainable == "all":
+        raise ValueError(
+            "An encoder in bfloat16 can't be trained: its steps are too coarse. Received: dtype="
+            '"bfloat16", trainable="all". Take dtype="float32", or trainable="mix" or "none".'
+        )
     if words and trainable == "all":
         raise ValueError(
             "`words` (on the command line `--vocab`) have stored vectors, which an encoder that "
@@ -258,7 +271,7 @@ def export_saved_model(
     check_free(path, overwrite, _SAVED_MODEL_PARTS)
     if tar:
         check_free(archive, overwrite)
-    exported = ExportedElmo(_in_float32(elmo), trainable, words)
+    exported = ExportedElmo(in_dtype(elmo, dtype), trainable, words)
     signatures = {
         "default": exported.default,
         "elmo": exported.elmo,
@@ -274,24 +287,13 @@ def export_saved_model(
             source,
             elmo.mixes[0].layer_norm,
             len(set(words)),
+            dtype,
         )
         (unfinished / _MODEL_CARD).write_text(card, encoding="utf-8")
     if tar:
         with completed(archive, overwrite) as unfinished:
             _write_archive(path, unfinished)
     return path
-
-
-def _in_float32(elmo: ElmoEmbeddings) -> ElmoEmbeddings:
-    """The layer itself, or its copy in float32 if it computes in another type."""
-    if not elmo.built:
-        elmo.build()
-    if elmo.dtype_policy.name == "float32":
-        return elmo
-    copy = ElmoEmbeddings.from_config({**elmo.get_config(), "dtype": "float32"})
-    copy.build()
-    copy.set_weights([weight.astype("float32") for weight in elmo.get_weights()])
-    return copy
 
 
 def _write_archive(folder: Path, archive: Path) -> None:

@@ -1,5 +1,6 @@
 """What all tests share: quiet logs, fixed seeds, and the path of the golden data."""
 
+import gc
 import os
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # before TensorFlow is imported
@@ -10,6 +11,8 @@ import hypothesis
 import keras
 import numpy as np
 import pytest
+
+gc.freeze()  # or every collection goes through the half a million objects of TensorFlow's modules
 
 pytest.register_assert_rewrite("tests.layer_checks", "tests.numpy_reference")
 

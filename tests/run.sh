@@ -11,7 +11,12 @@ unset PYTHONDONTWRITEBYTECODE  # without bytecode every process compiles all of 
 "$environment/bin/python" -m pip install --quiet --no-compile '.[test]'
 "$environment/bin/ruff" check .
 "$environment/bin/ruff" format --check .
-"$environment/bin/mypy"
+"$environment/bin/mypy" &
+types=$!
 export TF_NUM_INTRAOP_THREADS=1 TF_NUM_INTEROP_THREADS=1  # every process of pytest has a core
-"$environment/bin/python" -m pytest -n logical --dist worksteal -m "not slow" --durations=20
-timeout 1500 "$environment/bin/python" -m pytest -n logical --dist worksteal -m slow --durations=20
+# A module's tests stay together (loadscope), since what they share takes long to make.
+"$environment/bin/python" -m pytest -n logical --dist loadscope -m "not slow" --durations=20
+wait $types
+# These wait for processes of their own: one more at once than there are processors.
+at_once=$(python3 -c 'import os; print((os.cpu_count() or 1) + 1)')
+timeout 1500 "$environment/bin/python" -m pytest -n $at_once --dist loadscope -m slow --durations=20

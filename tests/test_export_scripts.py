@@ -167,7 +167,6 @@ def test_a_check_tells_what_it_found(check_of_good):
     assert "25 of 25" in found["Training: trainable ones among variables"][1]
 
 
-@pytest.mark.slow
 def test_a_broken_export_fails_the_checks_that_it_breaks(check_of_broken):
     assert check_of_broken.returncode == 1
     found = table(check_of_broken.stdout)
@@ -183,7 +182,6 @@ def test_a_broken_export_fails_the_checks_that_it_breaks(check_of_broken):
     assert check_of_broken.stdout.splitlines()[-1] == f"{number} of {len(found)} checks FAILED."
 
 
-@pytest.mark.slow
 def test_a_broken_export_gets_no_traceback(check_of_broken):
     assert "Traceback" not in check_of_broken.stdout + check_of_broken.stderr
     assert all(len(line) < 400 for line in check_of_broken.stdout.splitlines())
@@ -269,7 +267,6 @@ def test_the_help_of_the_export_teaches():
         assert word in result.stdout
 
 
-@pytest.mark.slow
 def test_the_export_runs_as_a_script(model, tmp_path):
     result = run("export_hub", model, tmp_path / "out", package=True)
     assert result.returncode == 0, result.stderr

@@ -259,6 +259,21 @@ def test_a_model_that_computes_in_bfloat16_gives_float32(embed):
     assert features[0].dtype == np.float32 and np.isfinite(features[0]).all()
 
 
+def test_bfloat16_computes_in_it_and_writes_float32(embed, model):
+    content = b"the cat is on the mat\ndogs\n"
+    found, exact = embed(content, dtype="bfloat16"), embed(content)
+    of_layer = embed(content, model=ElmoEmbeddings.from_folder(model), dtype="bfloat16")
+    assert_same_features(of_layer, found)
+    for some, others in zip(found, exact, strict=True):
+        assert some.dtype == np.float32 and not np.array_equal(some, others)
+        np.testing.assert_allclose(some, others, rtol=0, atol=0.02)
+
+
+def test_a_saved_model_computes_as_it_was_exported(embed, saved_model):
+    with pytest.raises(ValueError, match="elmo-tf2 export MODEL OUT --dtype bfloat16"):
+        embed(b"the cat\n", model=saved_model, dtype="bfloat16")
+
+
 def test_the_golden_model_gives_bilm_tfs_vectors(golden, embed, tmp_path):
     expected = np.load(golden / "mini" / "expected_bilm.npz")
     golden_sentences = json.loads(str(expected["sentences_json"]))

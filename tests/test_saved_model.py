@@ -144,7 +144,6 @@ def test_words_can_not_be_stored_of_an_encoder_that_trains(tmp_path):
     assert not (tmp_path / "elmo").exists()
 
 
-@pytest.mark.slow
 def test_dropout_is_not_exported():
     exported = ExportedElmo(make(dropout=0.9), "mix")
     found = exported(tf.constant(TEXT), training=True, signature="elmo")
@@ -237,6 +236,30 @@ def test_a_layer_of_another_precision_is_exported_in_float32(policy, tmp_path):
     assert {variable.dtype for variable in exported.variables} == {tf.float32}
     assert_equals_the_reference(outputs)
     assert elmo.dtype_policy.name == policy
+
+
+def test_an_export_in_bfloat16_is_half_as_large_and_gives_float32(tmp_path):
+    elmo = make()
+    words = ["the", "cat", "dogs"]
+    path = export_saved_model(elmo, tmp_path / "exported", dtype="bfloat16", words=words)
+    exported = tf.saved_model.load(str(path))
+    outputs = exported.signatures["default"](strings=tf.constant(TEXT))
+    assert {value.dtype for value in outputs.values()} == {tf.float32, tf.int32}
+    encoder = [variable for variable in exported.variables if "mix" not in variable.name]
+    assert {variable.dtype for variable in encoder} == {tf.bfloat16}
+    assert {variable.dtype for variable in exported.trainable_variables} == {tf.float32}
+    np.testing.assert_allclose(outputs["elmo"], elmo(TEXT), rtol=0, atol=0.03)
+    assert "| numbers | weights and matrix products in bfloat16" in (
+        path / "model_card.md"
+    ).read_text(encoding="utf-8")
+    assert elmo.dtype_policy.name == "float32"
+
+
+def test_an_encoder_in_bfloat16_is_not_trained(tmp_path):
+    with pytest.raises(ValueError, match="bfloat16 can't be trained"):
+        export_saved_model(make(), tmp_path / "exported", dtype="bfloat16", trainable="all")
+    with pytest.raises(ValueError, match="`dtype` must be one of"):
+        export_saved_model(make(), tmp_path / "exported", dtype="float16")
 
 
 def test_a_layer_that_was_never_called_is_exported_to_a_path_that_is_a_string(tmp_path):
@@ -332,7 +355,6 @@ def test_overwriting_replaces_folder_and_archive(folder, tmp_path):
     assert {entry.name for entry in tmp_path.iterdir()} == {"exported", "exported.tar.gz"}
 
 
-@pytest.mark.slow
 def test_without_tar_an_archive_that_is_there_stays(folder):
     archive = folder.with_name("exported.tar.gz")
     archive.write_text("another's")
@@ -386,7 +408,6 @@ def test_the_archives_content_is_the_folders(archive, folder):
     assert {member.name: archive.extractfile(member).read() for member in members} == files
 
 
-@pytest.mark.slow
 def test_the_unpacked_archive_is_loaded(archive, tmp_path):
     archive.extractall(tmp_path, **({"filter": "data"} if hasattr(tarfile, "data_filter") else {}))
     loaded = tf.saved_model.load(str(tmp_path))

@@ -47,12 +47,10 @@ LENGTHS = [6, 5, 5, 0]
 
 
 def parameters_of(script):
-    """The tests in a script, as parameters, without importing it."""
+    """The tests in a script, without importing it."""
     for node in ast.parse((CONSUMERS / f"{script}.py").read_text(encoding="utf-8")).body:
         if isinstance(node, ast.FunctionDef) and node.name.startswith("test_"):
-            is_slow = any(getattr(mark, "id", "") == "slow" for mark in node.decorator_list)
-            marks = [pytest.mark.slow] if is_slow else []
-            yield pytest.param(f"{script}.{node.name}", marks=marks)
+            yield f"{script}.{node.name}"
 
 
 def python(*arguments, cwd):
@@ -159,7 +157,6 @@ def test_consumer(test, errors):
         pytest.fail(error, pytrace=False)
 
 
-@pytest.mark.slow
 def test_the_executable_of_saved_model_cli_runs_the_signature_elmo(models, tmp_path):
     executable = Path(sys.executable).with_name("saved_model_cli")
     result = python(
@@ -240,14 +237,12 @@ def export_golden_mini(golden, folder):
     np.savez(folder / "mini.npz", tokens=tokens, **prefixed("tokens", outputs))
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("test", list(parameters_of("golden")))
 def test_published_model(test, golden_errors):
     if golden_errors[test]:
         pytest.fail(golden_errors[test], pytrace=False)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("publisher", ["bilm", "allennlp"])
 def test_an_export_of_a_published_test_model_gives_its_published_vectors(
     publisher, golden, tmp_path

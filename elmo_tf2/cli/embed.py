@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from elmo_tf2.cli.arguments import Dtype, Tokenizer, model_argument
+from elmo_tf2.cli.arguments import Tokenizer, model_argument
 from elmo_tf2.cli.messages import complain, progress_bar, quiet_imports, say
 from elmo_tf2.presets import find_model
 
@@ -42,6 +42,7 @@ Examples:
   elmo-tf2 embed elmo_mini_en sentences.txt vectors.tfrecord --layers 0,2 --dtype float16
   elmo-tf2 embed elmo_mini_en sentences.txt vectors.parquet --sentence mean --layers mix
   elmo-tf2 embed elmo_mini_en sentences.txt logs --projector
+  elmo-tf2 embed google_elmo_3 sentences.txt vectors.hdf5 --dtype bfloat16
 \b
 To read any of them:
   from elmo_tf2.features import FeatureReader
@@ -64,6 +65,14 @@ To read TFRecord without this package:
       return example["tokens"], tf.reshape(vectors, example["shape"])
   dataset = tf.data.TFRecordDataset("vectors.tfrecord").map(read)
 """  # noqa: E501
+
+
+class Dtype(str, Enum):
+    """Types of the vectors in the file, or of the weights they are computed by."""
+
+    float32 = "float32"
+    float16 = "float16"
+    bfloat16 = "bfloat16"
 
 
 class SentenceVectors(str, Enum):
@@ -180,7 +189,13 @@ def embed(
         ),
     ] = None,
     dtype: Annotated[
-        Dtype, typer.Option(help="float16 halves the size: the vectors are rounded.")
+        Dtype,
+        typer.Option(
+            help="float16 halves the file: the vectors are rounded. bfloat16 computes with weights "
+            "and matrix products in bfloat16: half the memory, faster on processors with "
+            "instructions for it (AVX512-BF16, AMX), some three digits right; the file has "
+            "float32."
+        ),
     ] = Dtype.float32,
     projector: Annotated[
         bool,
@@ -216,7 +231,7 @@ def embed(
         "layers": chosen,
         "sentence": None if sentence is None else sentence.value,
     }
-    if projector and dtype is Dtype.float16:
+    if projector and dtype is not Dtype.float32:
         raise typer.BadParameter("--projector writes tables, which have no --dtype.")
     source = readable_model(model)
     if projector:
@@ -241,8 +256,8 @@ def embed(
         raise typer.Exit(130) from None
     each = "each" if sentence is None else "each sentence"
     layers_said = "1 mix" if chosen == "mix" else f"{written.num_layers} layers"
-    rounded = ", float16" if dtype is Dtype.float16 else ""
+    rounded = {"float32": "", "float16": ", float16", "bfloat16": ", computed in bfloat16"}
     say(
         f"Wrote {out}: {written.sentences:,} sentences, {written.tokens:,} words, {each} "
-        f"{layers_said} of {written.dim:,} numbers{rounded}."
+        f"{layers_said} of {written.dim:,} numbers{rounded[dtype.value]}."
     )

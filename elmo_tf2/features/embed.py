@@ -88,7 +88,10 @@ def embed_file(
         layers: numbers of the layers to take, in that order; 0 is the word vector, twice side by
             side. "mix": the weighted sum of them all, as `ElmoEmbeddings` gives it. None: all.
         sentence: "mean" or "max" over a sentence's words. None: the words' own vectors.
-        dtype: "float32" or "float16".
+        dtype: "float32"; "float16", to which the vectors are rounded in the file; or "bfloat16",
+            in which weights are held and matrix products computed: faster on processors with
+            instructions for it (AVX512-BF16, AMX), in half the memory, some three digits right.
+            The file has float32 then.
 
     Returns:
         A `FeatureFile`.
@@ -117,14 +120,15 @@ def embed_file(
         check_choice("tokenizer", tokenizer, TOKENIZERS)
     if sentence is not None:
         check_choice("sentence", sentence, SENTENCE_VECTORS)
-    check_choice("dtype", dtype, DTYPES)
+    check_choice("dtype", dtype, (*DTYPES, "bfloat16"))
+    computed, stored = (dtype, "float32") if dtype == "bfloat16" else (None, dtype)
     text, output = Path(text_path), Path(output_path).absolute()
     _check_paths(text, output)
     form = check_form(output, sentence)
     unfinished = UnfinishedFile(output)
     with unfinished.locked():
         check_free(output, overwrite)
-        encoder = encoder_of(model, layers)._replace(sentence=sentence, dtype=dtype)
+        encoder = encoder_of(model, layers, computed)._replace(sentence=sentence, dtype=stored)
         encoder = encoder._replace(tokenizer=tokenizer or encoder.tokenizer)
         progress = unfinished.resume(encoder, text, overwrite)
         progress = progress or unfinished.lay_out(encoder, text)

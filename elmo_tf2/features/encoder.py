@@ -12,6 +12,7 @@ import tensorflow as tf
 from elmo_tf2.characters import words_to_char_ids
 from elmo_tf2.features.text import Sentence
 from elmo_tf2.models import BiLM, ElmoEmbeddings
+from elmo_tf2.models.precision import in_dtype
 from elmo_tf2.weights import detect, read_weights
 
 Model = BiLM | ElmoEmbeddings | str | os.PathLike[str]
@@ -145,24 +146,32 @@ class _WordCache:
         return padded
 
 
-def encoder_of(model: Model, layers: Layers = None) -> Encoder:
+def encoder_of(model: Model, layers: Layers = None, dtype: str | None = None) -> Encoder:
     """The encoder of a model.
 
     Args:
         model: a `BiLM`, an `ElmoEmbeddings`, or the path of a SavedModel or of what
             `read_weights` reads, but for a TF1 Hub module.
         layers: numbers of the layers to compute, "mix" for their weighted sum, None for all.
+        dtype: "float32" or "bfloat16", of the weights and products. None: the model's own.
 
     Returns:
         An `Encoder`.
 
     Raises:
         FileNotFoundError: if there is nothing at the path.
-        ValueError: if it is none of these, or has no such layers.
+        ValueError: if it is none of these, or has no such layers; or `dtype` is not None for a
+            SavedModel, which computes as it was exported.
     """
     if isinstance(model, (str, os.PathLike)):
         kind = detect(model)
         if kind == "saved model":
+            if dtype is not None:
+                raise ValueError(
+                    f"{model} is a SavedModel, which computes in the dtype of its export. Export "
+                    f"the weights again (`elmo-tf2 export MODEL OUT --dtype {dtype}`), or give "
+                    "them here."
+                )
             return _of_saved_model(Path(model), layers)
         if kind == "tf1 hub module":
             raise ValueError(
@@ -175,7 +184,7 @@ def encoder_of(model: Model, layers: Layers = None) -> Encoder:
             "`model` must be a BiLM, an ElmoEmbeddings, or the path of a model folder or "
             f"SavedModel. Received: {type(model).__name__}."
         )
-    return _of_layer(model, layers)
+    return _of_layer(model if dtype is None else in_dtype(model, dtype), layers)
 
 
 def _checked(layers: Layers, num_layers: int) -> Sequence[int] | Literal["mix"]:

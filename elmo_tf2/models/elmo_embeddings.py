@@ -108,6 +108,9 @@ class ElmoEmbeddings(keras.layers.Layer):
         self.encoder.trainable = check_bool("encoder_trainable", encoder_trainable)
         self.config = self.encoder.config
         self.mixes = []
+        # A sum of few layers costs nothing, and with it the vectors are float32.
+        stores_less = self.dtype_policy.variable_dtype in ("bfloat16", "float16")
+        mix_dtype = "float32" if stores_less else self.dtype_policy
         if output == "mix":
             self.mixes = [
                 ScalarMix(
@@ -118,7 +121,7 @@ class ElmoEmbeddings(keras.layers.Layer):
                     initial_weights=initial_weights,
                     initial_gamma=initial_gamma,
                     name=f"mix_{index}",
-                    dtype=self.dtype_policy,
+                    dtype=mix_dtype,
                 )
                 for index in range(num_mixes)
             ]
@@ -238,9 +241,8 @@ class ElmoEmbeddings(keras.layers.Layer):
     def compute_output_spec(self, inputs: Any, training: bool | None = None) -> Any:
         tokens = inputs.shape[1] if len(inputs.shape) > 1 else None
         shape = (inputs.shape[0], tokens, self.config.layer_dim)
-        outputs = [
-            keras.KerasTensor(shape, dtype=self.compute_dtype) for _ in range(self._num_outputs)
-        ]
+        dtype = self.mixes[0].compute_dtype if self.mixes else self.compute_dtype
+        outputs = [keras.KerasTensor(shape, dtype=dtype) for _ in range(self._num_outputs)]
         return outputs[0] if len(outputs) == 1 else outputs
 
     def get_config(self) -> dict[str, Any]:

@@ -31,11 +31,6 @@ SENTENCES = tf.constant([*HUB_MODULE_TEXT, "x"])
 TARGETS = np.array([[1.0], [-1.0], [0.5]])
 
 
-def slow(function):
-    """Marks a test that takes long; tests/test_saved_model_consumers.py looks for it."""
-    return function
-
-
 def path(name):
     """The folder of an exported model, as a string."""
     return str(FOLDER / name)

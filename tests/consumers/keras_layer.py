@@ -14,7 +14,6 @@ from consumer import (
     changed,
     expected,
     path,
-    slow,
     token_inputs,
     values,
 )
@@ -55,7 +54,6 @@ def test_a_frozen_layer_gives_the_exported_vectors_and_fit_leaves_it_alone():
     assert_close(layer(tf.constant(text)), of_text["default"])
 
 
-@slow
 def test_fit_on_sentence_vectors_moves_the_four_scalars_and_not_the_encoder():
     model, layer, moved = fitted("mix", trainable=True)
     trainable = layer.resolved_object.trainable_variables
@@ -116,12 +114,10 @@ def test_a_model_saved_as_keras_file_gives_the_same_when_loaded():
     assert_the_same_when_loaded("tf_keras_model.keras", custom_objects=objects)
 
 
-@slow
 def test_a_model_saved_as_hdf5_gives_the_same_when_loaded():
     objects = {"KerasLayer": hub.KerasLayer}
     assert_the_same_when_loaded("tf_keras_model.h5", custom_objects=objects)
 
 
-@slow
 def test_a_model_saved_as_saved_model_gives_the_same_when_loaded():
     assert_the_same_when_loaded("tf_keras_model")

@@ -14,7 +14,6 @@ from consumer import (
     changed,
     expected,
     path,
-    slow,
     token_inputs,
     values,
 )
@@ -71,13 +70,11 @@ def test_fit_on_word_vectors_moves_the_weighted_sum_alone():
     assert sum(np.size(variable) for variable in layer.trainable_variables) == 4
 
 
-@slow
 def test_fit_on_sentence_vectors_moves_the_weighted_sum_alone():
     model, layer, moved = fitted("mix", "default")
     assert len(moved) == 2
 
 
-@slow
 def test_fit_moves_the_encoder_of_an_export_that_trains_all():
     model, layer, moved = fitted("all", "elmo")
     assert len(moved) == len(layer.weights) > 10
@@ -88,7 +85,6 @@ def test_a_layer_that_is_not_trainable_stays_as_it_is():
     assert layer.trainable_variables == []
 
 
-@slow
 def test_a_model_saved_gives_the_same_when_loaded():
     model, _, moved = fitted("mix", "elmo")
     assert moved

@@ -1,0 +1,33 @@
+"""The same model in another dtype."""
+
+from typing import TypeVar
+
+import tensorflow as tf
+
+from elmo_tf2.models.bilm import BiLM
+from elmo_tf2.models.elmo_embeddings import ElmoEmbeddings
+
+DTYPES = ("float32", "bfloat16")
+
+Model = TypeVar("Model", BiLM, ElmoEmbeddings)
+
+
+def in_dtype(model: Model, dtype: str) -> Model:
+    """The model, its weights stored and its products computed in a dtype.
+
+    Args:
+        model: the model.
+        dtype: "float32" or "bfloat16". States and the layers' weighted sum are float32 in both.
+
+    Returns:
+        The model itself if it is so already, or else its copy.
+    """
+    if not model.built:
+        model.build()
+    if model.dtype_policy.name == dtype:
+        return model
+    copy = type(model).from_config({**model.get_config(), "dtype": dtype})
+    copy.build()
+    for variable, original in zip(copy.weights, model.weights, strict=True):
+        variable.assign(tf.cast(original, variable.dtype))
+    return copy
