@@ -14,9 +14,10 @@ unset PYTHONDONTWRITEBYTECODE  # without bytecode every process compiles all of 
 "$environment/bin/mypy" &
 types=$!
 export TF_NUM_INTRAOP_THREADS=1 TF_NUM_INTEROP_THREADS=1  # every process of pytest has a core
-# A module's tests stay together (loadscope), since what they share takes long to make.
-"$environment/bin/python" -m pytest -n logical --dist loadscope -m "not slow" --durations=20
+# One more at once than there are processors, since many wait for processes of their own. A module's
+# tests stay together, since what they share takes long to make.
+processes=$(($(getconf _NPROCESSORS_ONLN) + 1))
+tests=("$environment/bin/python" -m pytest -n "$processes" --dist loadscope --durations=20)
+"${tests[@]}" -m "not slow"
 wait $types
-# These wait for processes of their own: one more at once than there are processors.
-at_once=$(python3 -c 'import os; print((os.cpu_count() or 1) + 1)')
-timeout 1500 "$environment/bin/python" -m pytest -n $at_once --dist loadscope -m slow --durations=20
+timeout 1500 "${tests[@]}" -m slow

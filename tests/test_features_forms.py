@@ -350,7 +350,11 @@ def test_values_past_float16_are_an_error(embed, model):
         ("v.csv", {}, "must have an ending .* .hdf5, .h5, .tfrecord, .npy, .parquet. Found: .csv"),
         ("v", {}, "must have an ending .* Found: none"),
         ("v.hdf5", {"sentence": "sum"}, r"`sentence` must be one of \['mean', 'max'\]"),
-        ("v.hdf5", {"dtype": "float64"}, r"`dtype` must be one of \['float32', 'float16'\]"),
+        (
+            "v.hdf5",
+            {"dtype": "float64"},
+            r"`dtype` must be one of \['float32', 'float16', 'bfloat16'\]",
+        ),
     ],
 )
 def test_what_no_file_can_hold_is_an_error_before_the_work(embed, tmp_path, name, choice, message):
