@@ -189,8 +189,7 @@ def _encoding(
                 word_vectors = table.word_vectors(elmo.encoder, tokens, sequence_len)
                 is_real = tf.sequence_mask(sequence_len, tf.shape(tokens)[1])
                 encoded = elmo.encoder(word_vectors, mask=is_real)
-            layers = encoded.layers()
-            layers = [tf.cast(layer, tf.float32) for layer in layers]
+            layers = [tf.cast(layer, tf.float32) for layer in encoded.layers()]
             mixed = elmo.mixes[0](layers, mask=encoded.mask, training=False)
         num_words = tf.cast(tf.maximum(sequence_len, 1), mixed.dtype)[:, tf.newaxis]
         return {
@@ -231,12 +230,12 @@ def export_saved_model(
         tar: whether to write `path` + ".tar.gz" too, as TF Hub lays an archive out.
         overwrite: whether an existing folder or archive may be replaced.
         source: where the weights come from, for the model card.
-        words: words whose vectors are computed now and stored, `4 * projection_dim` bytes each:
-            they are looked up, and the character CNN is for all others. The vectors are the same,
-            and sooner there.
-        dtype: of the weights and the matrix products, "float32" or "bfloat16", which needs half
-            the memory; on processors with instructions for it (AVX512-BF16, AMX) it is faster.
-            Outputs are float32 in both, with some three right digits of bfloat16.
+        words: words whose vectors are computed now and stored, `4 * projection_dim` bytes each (of
+            bfloat16 half of it): they are looked up, and the character CNN is for all others. The
+            vectors are the same, and sooner there.
+        dtype: of the weights and the matrix products, "float32" or "bfloat16", which is half as
+            large; on processors with instructions for it (AVX512-BF16, AMX) it is faster in
+            batches. Outputs are float32 in both, with about two right digits of bfloat16.
 
     Returns:
         The folder's path.

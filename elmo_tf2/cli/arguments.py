@@ -14,13 +14,6 @@ class Tokenizer(str, Enum):
     spaces = "spaces"
 
 
-class Dtype(str, Enum):
-    """Types of the numbers in the files."""
-
-    float32 = "float32"
-    float16 = "float16"
-
-
 def model_argument(metavar: str, what: str) -> Any:
     """A model that is named by its path or as a preset: for `elmo_tf2.presets.find_model`.
 

@@ -1,11 +1,12 @@
 """`elmo-tf2 convert`."""
 
+from enum import Enum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from elmo_tf2.cli.arguments import Dtype, Options, Overwrite, Prove, Vocab, model_argument
+from elmo_tf2.cli.arguments import Options, Overwrite, Prove, Vocab, model_argument
 from elmo_tf2.cli.messages import quiet_imports, say, say_table
 from elmo_tf2.presets import find_model
 
@@ -21,6 +22,13 @@ Examples:
   elmo-tf2 convert checkpoints/model.ckpt-935588 elmo --vocab vocab.txt
   elmo-tf2 convert run elmo --dtype float16
 """  # noqa: E501
+
+
+class Dtype(str, Enum):
+    """Types of the numbers in a model folder."""
+
+    float32 = "float32"
+    float16 = "float16"
 
 
 def convert(

@@ -192,8 +192,8 @@ def embed(
         Dtype,
         typer.Option(
             help="float16 halves the file: the vectors are rounded. bfloat16 computes with weights "
-            "and matrix products in bfloat16: half the memory, faster on processors with "
-            "instructions for it (AVX512-BF16, AMX), some three digits right; the file has "
+            "and matrix products in bfloat16: half the memory for weights, faster on processors "
+            "with instructions for it (AVX512-BF16, AMX), about two digits right; the file has "
             "float32."
         ),
     ] = Dtype.float32,

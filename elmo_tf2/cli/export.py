@@ -84,16 +84,17 @@ def export(
         typer.Option(
             metavar="FILE",
             help="Words, one a line, whose vectors are stored in OUT: faster for them, and larger "
-            "by 4 bytes times the size of a word vector for each. Other words are computed as "
-            "ever, and the vectors are the same.",
+            "by 4 bytes (of bfloat16 2) times the size of a word vector for each. Other words are "
+            "computed as ever, and the vectors are the same.",
             show_default=False,
         ),
     ] = None,
     dtype: Annotated[
         Dtype,
         typer.Option(
-            help="bfloat16 has weights and matrix products in bfloat16: half the memory, faster "
-            "on processors with instructions for it (AVX512-BF16, AMX), some three digits right."
+            help="bfloat16 has weights and matrix products in bfloat16: half as large, faster in "
+            "batches on processors with instructions for it (AVX512-BF16, AMX), about two digits "
+            "right. What it gives is float32."
         ),
     ] = Dtype.float32,
     options: Options = None,

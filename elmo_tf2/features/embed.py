@@ -89,9 +89,9 @@ def embed_file(
             side. "mix": the weighted sum of them all, as `ElmoEmbeddings` gives it. None: all.
         sentence: "mean" or "max" over a sentence's words. None: the words' own vectors.
         dtype: "float32"; "float16", to which the vectors are rounded in the file; or "bfloat16",
-            in which weights are held and matrix products computed: faster on processors with
-            instructions for it (AVX512-BF16, AMX), in half the memory, some three digits right.
-            The file has float32 then.
+            in which weights are held, in half the memory, and matrix products computed: faster on
+            processors with instructions for it (AVX512-BF16, AMX), about two digits right. The
+            file has float32 then. A SavedModel computes in the dtype of its export.
 
     Returns:
         A `FeatureFile`.
@@ -101,8 +101,8 @@ def embed_file(
         FileNotFoundError: if there is no such text or model.
         OSError: if the disk is full or can't be written.
         ValueError: if an argument is of a wrong kind, the model has no such layers, a line is no
-            sentence, a value does not fit `dtype`, or there is an unfinished file of another
-            model or text or with other choices.
+            sentence, a value does not fit `dtype`, a SavedModel is to compute in "bfloat16", or
+            there is an unfinished file of another model or text or with other choices.
 
     Example:
     >>> _ = Path("text.txt").write_text("the cat is on the mat")

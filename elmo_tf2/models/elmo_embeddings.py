@@ -41,7 +41,8 @@ class ElmoEmbeddings(keras.layers.Layer):
         tokenizer: "spaces" or "words", see `elmo_tf2.data.tokenizers`: what makes words of
             sentences, as the text must be split that the model was trained on. None: the one of
             `config`.
-        **kwargs: of `keras.layers.Layer`.
+        **kwargs: of `keras.layers.Layer`. With `dtype="bfloat16"`, for inference, the encoder's
+            weights are stored so and the mixes stay float32.
 
     Call arguments:
         inputs: one of

@@ -4,6 +4,7 @@ from typing import TypeVar
 
 import tensorflow as tf
 
+from elmo_tf2.arguments import check_choice
 from elmo_tf2.models.bilm import BiLM
 from elmo_tf2.models.elmo_embeddings import ElmoEmbeddings
 
@@ -21,7 +22,11 @@ def in_dtype(model: Model, dtype: str) -> Model:
 
     Returns:
         The model itself if it is so already, or else its copy.
+
+    Raises:
+        ValueError: if `dtype` is neither.
     """
+    check_choice("dtype", dtype, DTYPES)
     if not model.built:
         model.build()
     if model.dtype_policy.name == dtype:

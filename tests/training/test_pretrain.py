@@ -20,15 +20,15 @@ pytestmark = pytest.mark.slow
 
 
 class StopAt(keras.callbacks.Callback):
-    """Fails after a window."""
+    """Ends a run after a window: by KeyboardInterrupt as Ctrl-C does, or by another error."""
 
-    def __init__(self, window):
+    def __init__(self, window, error=RuntimeError):
         super().__init__()
-        self.window = window
+        self.window, self.error = window, error
 
     def on_train_batch_end(self, batch, logs=None):
         if int(self.model.windows_seen) == self.window:
-            raise RuntimeError
+            raise self.error
 
 
 def run(folder, *callbacks, **kwargs):
@@ -66,7 +66,7 @@ def assert_same_weights(first, second):
 
 
 @pytest.mark.parametrize(
-    ("changes", "stop"),
+    ("changes", "stops"),
     [
         (
             {
@@ -77,18 +77,19 @@ def assert_same_weights(first, second):
                 "lowercase_rate": 0.5,
                 "precision": "mixed_bfloat16",
             },
-            6,
+            [(2, KeyboardInterrupt), (6, RuntimeError)],
         ),
-        ({"model": MERGED, "masked_share": 0.3, "optimizer": "adam"}, 4),
+        ({"model": MERGED, "masked_share": 0.3, "optimizer": "adam"}, [(4, RuntimeError)]),
     ],
     ids=["separate", "merged"],
 )
-def test_a_resumed_run_equals_an_uninterrupted_one(make_run, changes, stop):
+def test_a_resumed_run_equals_an_uninterrupted_one(make_run, changes, stops):
     config = dataclasses.replace(CONFIG, updates=5, **changes)
     whole, parts = make_run("whole", config), make_run("parts", config)
     expected = run(whole)
-    with pytest.raises(RuntimeError):
-        run(parts, StopAt(stop))
+    for window, error in stops:
+        with pytest.raises(error):
+            run(parts, StopAt(window, error))
     assert_same_weights(run(parts), expected)
     assert losses(parts) == losses(whole)
     assert len(losses(whole)) == config.updates
