@@ -162,17 +162,67 @@ class BiLM(keras.Model):
                 if is_characters
                 else tf.fill(tf.shape(inputs)[:2], True)
             )
-        bounded = self.config.sentence_boundaries
-        if bounded:
-            boundaries = self._boundary_char_ids()
-            if not is_characters:
-                boundaries = self.char_cnn(boundaries)
-            inputs, mask_inside, mask = *_add_boundaries(inputs, mask, boundaries), mask
+        if not self.config.sentence_boundaries:
+            word_vectors = self.char_cnn(inputs) if is_characters else inputs
+            return self.contextualize(word_vectors, mask, initial_state)
+        word_vectors, begin, end = self._with_boundaries(inputs, is_characters)
+        if self.config.is_merged:  # the upper layers read the vectors of the boundaries too
+            bounded, mask_inside = _add_boundaries(word_vectors, mask, begin, end)
+            output = self.contextualize(bounded, mask_inside, initial_state)
+            return _without_boundaries(output, mask)
+        # Not the vectors of the boundaries are wanted but the states they leave behind, and after
+        # the first one all sentences that start from zeros have the same.
+        rows = tf.shape(inputs)[0]
+        if initial_state is None:
+            state = self._state_after(begin, end, self._states(None, 1))
+            state = [tuple(tf.repeat(value, rows, axis=0) for value in pair) for pair in state]
         else:
-            mask_inside = mask
-        word_vectors = self.char_cnn(inputs) if is_characters else inputs
-        output = self.contextualize(word_vectors, mask_inside, initial_state)
-        return _without_boundaries(output, mask) if bounded else output
+            state = self._state_after(begin, end, self._states(initial_state, rows))
+        output = self.contextualize(word_vectors, mask, state)
+        return output._replace(state=tuple(self._state_after(end, begin, output.state)))
+
+    def _with_boundaries(
+        self, inputs: tf.Tensor, is_characters: bool
+    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        """Word vectors `(batch, tokens, dim)` of the inputs, and `(dim,)` of `<S>` and `</S>`."""
+        words = (BEGIN_SENTENCE_WORD, END_SENTENCE_WORD)
+        ids = np.stack([word_to_char_ids(word, self.config.max_characters) for word in words])
+        if not is_characters:
+            return inputs, *tf.unstack(self.char_cnn(tf.constant(ids)))
+        flat = tf.reshape(inputs, [-1, self.config.max_characters])
+        vectors = self.char_cnn(tf.concat([flat, tf.constant(ids, inputs.dtype)], axis=0))
+        shape = tf.concat([tf.shape(inputs)[:2], [self.config.projection_dim]], axis=0)
+        word_vectors = tf.reshape(vectors[:-2], shape)
+        word_vectors.set_shape([*inputs.shape[:2], self.config.projection_dim])
+        return word_vectors, vectors[-2], vectors[-1]
+
+    def _states(self, state: State | None, rows: int | tf.Tensor) -> list[Any]:
+        """The given states, with zeros for those that are None."""
+        layers = (*self.forward_layers, *self.backward_layers)
+        state = state or [None] * len(layers)
+        if len(state) != len(layers):
+            raise ValueError(
+                f"`initial_state` must have {len(layers)} pairs (h, c), one a layer and "
+                f"direction. Received: {len(state)}."
+            )
+        return [
+            layer.zero_state(rows) if pair is None else pair
+            for layer, pair in zip(layers, state, strict=True)
+        ]
+
+    def _state_after(
+        self, forward_word: tf.Tensor, backward_word: tf.Tensor, state: Sequence[Any]
+    ) -> list[tuple[tf.Tensor, tf.Tensor]]:
+        """The states of all LSTMs after another word; the words' vectors are `(dim,)`."""
+        layers = (*self.forward_layers, *self.backward_layers)
+        states = []
+        for index, (layer, (h, c)) in enumerate(zip(layers, state, strict=True)):
+            if index % self.config.num_layers == 0:  # the first layer of its direction
+                word = backward_word if layer.go_backwards else forward_word
+                inputs = tf.repeat(word[tf.newaxis], tf.shape(h)[0], axis=0)
+            inputs, (h, c) = layer.run_packed(inputs, tf.shape(h)[:1], (h, c))
+            states.append((h, c))
+        return states
 
     def contextualize(
         self,
@@ -198,12 +248,7 @@ class BiLM(keras.Model):
             ValueError: if there are more or fewer states than LSTMs.
         """
         num_layers = self.config.num_layers
-        states_in: State = initial_state or [None] * (2 * num_layers)
-        if len(states_in) != 2 * num_layers:
-            raise ValueError(
-                f"`initial_state` must have {2 * num_layers} pairs (h, c), one a layer and "
-                f"direction. Received: {len(states_in)}."
-            )
+        states_in = self._states(initial_state, tf.shape(word_vectors)[0])
         stacks = self.forward_layers, self.backward_layers
         outputs: tuple[list, list] = ([], [])
         states: tuple[list, list] = ([], [])
@@ -243,11 +288,6 @@ class BiLM(keras.Model):
             merged = tf.concat([word_vectors + forward, word_vectors + backward], axis=-1)
         return merged, merged
 
-    def _boundary_char_ids(self) -> tf.Tensor:
-        words = (BEGIN_SENTENCE_WORD, END_SENTENCE_WORD)
-        ids = [word_to_char_ids(word, self.config.max_characters) for word in words]
-        return tf.constant(np.stack(ids))  # (2, chars)
-
     def compute_mask(self, inputs: Any, mask: Any = None) -> None:
         """None: the mask is a part of the output."""
         return None
@@ -262,38 +302,38 @@ class BiLM(keras.Model):
 
 
 def _read_window(
-    layer: LSTMWithProjection, inputs: tf.Tensor, state: tuple[tf.Tensor, tf.Tensor] | None
+    layer: LSTMWithProjection, inputs: tf.Tensor, state: tuple[tf.Tensor, tf.Tensor]
 ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
     """`layer(inputs, initial_state=state)` by way of `run_window`, which has tokens first."""
     tokens = [1] if layer.go_backwards else []
     steps = tf.transpose(tf.reverse(inputs, tokens), [1, 0, 2])
-    outputs, (h, c) = layer.run_window(steps, state or layer.zero_state(tf.shape(inputs)[0]))
+    outputs, (h, c) = layer.run_window(steps, state)
     return tf.reverse(tf.transpose(outputs, [1, 0, 2]), tokens), h, c
 
 
 def _add_boundaries(
-    inputs: tf.Tensor, mask: tf.Tensor, boundaries: tf.Tensor
+    vectors: tf.Tensor, mask: tf.Tensor, begin: tf.Tensor, end: tf.Tensor
 ) -> tuple[tf.Tensor, tf.Tensor]:
     """Puts `<S>` before a sentence's first place and `</S>` after its last real token.
 
     Args:
-        inputs: `(batch, tokens, features)`.
+        vectors: `(batch, tokens, features)`.
         mask: bool, `(batch, tokens)`.
-        boundaries: `(2, features)`; those of `<S>` and of `</S>`.
+        begin: `(features,)`; of `<S>`.
+        end: `(features,)`; of `</S>`.
 
     Returns:
-        Inputs and mask with two more tokens: `(batch, tokens + 2, features)` and without features.
+        Vectors and mask with two more tokens: `(batch, tokens + 2, features)` and without features.
     """
-    begin, end = tf.unstack(tf.cast(boundaries, inputs.dtype))
-    inputs = tf.pad(inputs, [[0, 0], [1, 1], [0, 0]])
+    vectors = tf.pad(vectors, [[0, 0], [1, 1], [0, 0]])
     mask = tf.pad(mask, [[0, 0], [1, 1]])
     place = tf.range(tf.shape(mask)[1])
     last = tf.reduce_max(tf.where(mask, place, 0), axis=1, keepdims=True)  # 0 if there is none
     is_begin = tf.equal(place, 0)[tf.newaxis]
     is_end = tf.equal(place, last + 1)
-    inputs = tf.where(is_begin[..., tf.newaxis], begin, inputs)
-    inputs = tf.where(is_end[..., tf.newaxis], end, inputs)
-    return inputs, mask | is_begin | is_end
+    vectors = tf.where(is_begin[..., tf.newaxis], begin, vectors)
+    vectors = tf.where(is_end[..., tf.newaxis], end, vectors)
+    return vectors, mask | is_begin | is_end
 
 
 def _without_boundaries(output: BiLMOutput, mask: tf.Tensor) -> BiLMOutput:
