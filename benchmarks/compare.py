@@ -14,15 +14,17 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 from comparison import Comparison
-from implementations import ELMO_TF2, IMPLEMENTATIONS, Implementation, RunnerError
+from implementations import CORPUS, ELMO_TF2, IMPLEMENTATIONS, Implementation, RunnerError
 from make_environments import ENVIRONMENTS
 from random_model import SIZES
 from report import (
+    cosine_table,
     describe_machine,
     differences_table,
     least_gflop_per_token,
     limits_line,
     summarise,
+    throughput_plot,
     throughput_table,
 )
 from rich.console import Console
@@ -51,7 +53,7 @@ def available(implementations: list[Implementation], environments: Path) -> list
     """Returns those that can run, and says of the others how to make them."""
     ready = []
     for each in implementations:
-        if each is ELMO_TF2:
+        if each.kind == "ours":
             present = importlib.util.find_spec("elmo_tf2") is not None
             remedy = "python -m pip install ."
         else:
@@ -72,6 +74,17 @@ def largest_differences(outputs: dict[str, np.ndarray]) -> dict[tuple[str, str],
     }
 
 
+def least_cosines(outputs: np.ndarray, exact: np.ndarray) -> list[float]:
+    """Returns the least cosine of a token's two vectors, a layer each.
+
+    Args:
+        outputs: `(layers, tokens, features)`.
+        exact: of the same shape, in float32.
+    """
+    lengths = np.linalg.norm(outputs, axis=-1) * np.linalg.norm(exact, axis=-1)
+    return [float(value) for value in ((outputs * exact).sum(axis=-1) / lengths).min(axis=1)]
+
+
 def machine_limits() -> dict[str, float]:
     """Returns what `machine_limits.py` measures, in a process of its own."""
     command = [sys.executable, HERE / "machine_limits.py"]
@@ -81,79 +94,106 @@ def machine_limits() -> dict[str, float]:
 
 
 def check(
-    comparison: Comparison, ready: list[Implementation], count: int, batch_sizes: list[int]
-) -> dict[str, float]:
+    comparison: Comparison, ready: list[Implementation], settings: Settings
+) -> dict[str, Any]:
     """Compares all outputs, prints the differences and stops when one is too large.
 
     Args:
         comparison: the run.
-        ready: what to compare, each at one batch size.
-        count: how many of the first sentences to embed.
-        batch_sizes: elmo_tf2 is compared at all of these too.
+        ready: what to compare, each at one batch size, and `ELMO_TF2` at all.
+        settings: of the command.
 
     Returns:
-        dict of the largest absolute difference by pair of implementations.
+        dict of the largest absolute difference by pair of implementations, and of the least
+        cosine to `ELMO_TF2` by layer of those that compute in bfloat16.
 
     Raises:
         RunnerError: if a difference is over `LARGEST_DIFFERENCE`.
     """
-    planned = {each.name: (each, CHECK_BATCH_SIZE) for each in ready}
+    count = settings.check_sentences
+    elmos = [each for each in ready if each.kind != "other"]
+    planned = {each.name: (each, CHECK_BATCH_SIZE) for each in elmos}
     if ELMO_TF2 in ready:
-        others = sorted(set(batch_sizes) - {CHECK_BATCH_SIZE})
+        others = sorted(set(settings.batch_sizes) - {CHECK_BATCH_SIZE})
         planned |= {f"{ELMO_TF2.name}, batch {size}": (ELMO_TF2, size) for size in others}
     outputs = {}
     for name, (each, size) in planned.items():
         with console.status(f"{name}: outputs for {count} sentences"):
-            outputs[name] = comparison.outputs(each, count, size)
+            outputs[name] = comparison.outputs(each, count, count if each.is_corpus else size)
+    inexact = {each.name: outputs.pop(each.name) for each in elmos if not each.is_exact}
     differences = largest_differences(outputs)
-    console.print(differences_table(list(outputs), differences, EXPECTED_DIFFERENCE))
-    deviations = next(iter(outputs.values())).std(axis=(1, 2))
-    scale = ", ".join(f"{value:.2g}" for value in deviations)
-    console.print(f"Standard deviation of the outputs, by layer: {scale}")
+    if outputs:
+        console.print(differences_table(list(outputs), differences, EXPECTED_DIFFERENCE))
+        deviations = next(iter(outputs.values())).std(axis=(1, 2))
+        scale = ", ".join(f"{value:.2g}" for value in deviations)
+        console.print(f"Standard deviation of the outputs, by layer: {scale}")
     if any(not value <= LARGEST_DIFFERENCE for value in differences.values()):
         raise RunnerError(
             f"Outputs differ by more than {LARGEST_DIFFERENCE:g}: these are not the same model, "
             "so times would mean nothing."
         )
-    return {f"{one} / {other}": value for (one, other), value in differences.items()}
+    cosines = {}
+    if inexact and outputs:
+        exact = next(iter(outputs.values()))
+        cosines = {name: least_cosines(value, exact) for name, value in inexact.items()}
+        console.print(cosine_table(cosines))
+    return {
+        "largest_differences": {f"{one} / {other}": v for (one, other), v in differences.items()},
+        "least_cosines": cosines,
+    }
 
 
 def time_all(
-    comparison: Comparison, ready: list[Implementation], counts: dict[int, int], repeats: int
+    comparison: Comparison,
+    ready: list[Implementation],
+    counts: dict[int | str, int],
+    repeats: int,
 ) -> dict[str, dict[str, Any]]:
     """Times everything in turns, so that a slow spell of the machine meets all alike."""
-    runs: dict[str, dict[int, list[dict[str, Any]]]] = {
-        each.name: {size: [] for size in counts} for each in ready
-    }
-    for repeat, size, each in itertools.product(range(repeats), counts, ready):
-        with console.status(f"repeat {repeat + 1} of {repeats}, batch {size}: {each.name}"):
-            answer = comparison.time_once(each, size, counts[size])
-        runs[each.name][size].append(answer)
+    batch_sizes = [column for column in counts if column != CORPUS]
+    runs: dict[str, dict[int | str, list[dict[str, Any]]]] = {each.name: {} for each in ready}
+    for repeat, column, each in itertools.product(range(repeats), counts, ready):
+        if column not in each.columns(batch_sizes):
+            continue
+        count = counts[column]
+        with console.status(f"repeat {repeat + 1} of {repeats}, batch {column}: {each.name}"):
+            answer = comparison.time_once(each, count if column == CORPUS else column, count)
+        runs[each.name].setdefault(column, []).append(answer)
     return {name: summarise(answers) for name, answers in runs.items()}
 
 
 def run(comparison: Comparison, ready: list[Implementation], settings: Settings) -> dict[str, Any]:
     """Exports, checks, times and prints; returns the report."""
     options = comparison.prepare_model(settings.size, settings.model)
-    if ELMO_TF2 in ready:
-        with console.status("elmo_tf2: exporting the model"):
-            comparison.export()
-    differences = check(comparison, ready, settings.check_sentences, settings.batch_sizes)
+    for each in ready:
+        if each.export is not None:
+            with console.status(f"{each.name}: exporting the model"):
+                comparison.export(each)
+    checked = check(comparison, ready, settings)
     total = len(comparison.sentences)
-    counts = {size: total for size in settings.batch_sizes}
+    counts: dict[int | str, int] = {size: total for size in settings.batch_sizes}
     if 1 in counts:
         counts[1] = min(total, settings.single_sentences)
+    if any(each.is_corpus for each in ready):
+        counts[CORPUS] = total
     with console.status("limits of the machine"):
         limits = [machine_limits()]
     results = time_all(comparison, ready, counts, settings.repeats)
     with console.status("limits of the machine, again"):
         limits.append(machine_limits())
     gflop = {
-        size: least_gflop_per_token(options, comparison.sentences[:count], size)
-        for size, count in counts.items()
+        column: least_gflop_per_token(
+            options, comparison.sentences[:count], count if column == CORPUS else column
+        )
+        for column, count in counts.items()
     }
-    rate = max(each["matrix_product_gflops"] for each in limits)
-    arithmetic_limit = {size: rate / value for size, value in gflop.items()}
+    arithmetic_limit = {
+        dtype: {
+            column: max(each["matrix_product_gflops"][dtype]["1024"] for each in limits) / value
+            for column, value in gflop.items()
+        }
+        for dtype in ("float32", "bfloat16")
+    }
     console.print(throughput_table(results, arithmetic_limit))
     console.print(limits_line(limits))
     return {
@@ -161,8 +201,8 @@ def run(comparison: Comparison, ready: list[Implementation], settings: Settings)
         "machine": describe_machine(),
         "limits_before_and_after": limits,
         "options": options,
-        "sentences": {"count": total, "by_batch_size": counts},
-        "largest_differences": differences,
+        "sentences": {"count": total, "by_column": counts},
+        **checked,
         "arithmetic_limit_tokens_per_second": arithmetic_limit,
         "implementations": results,
     }
@@ -215,6 +255,9 @@ def main(
     json_report: Annotated[
         Path | None, typer.Option("--json", help="Write every measurement to this file.")
     ] = None,
+    plot: Annotated[
+        Path | None, typer.Option(help="Draw the table into this file, PNG or SVG say.")
+    ] = None,
 ) -> None:
     """Compare embedding throughput of ELMo implementations on the same weights and sentences.
 
@@ -222,7 +265,9 @@ def main(
     1e-4 nothing is timed. Then each is timed in a process of its own, in turns (A B C, A B C, …),
     one at a time. Times include turning words into character ids; they leave out loading, which
     has a column of its own. LSTM states that an implementation carries from call to call are
-    zeroed before every batch. Peak memory is that of the process with the largest batch.
+    zeroed before every batch. Peak memory is that of the process with the largest batch. "corpus"
+    is the whole text in any order, as `elmo-tf2 embed` takes it; peers are held against it with
+    their best batch size. BERT-base's shape and MiniLM are no ELMo, but what people take instead.
 
     A first look that takes a few minutes:
 
@@ -230,7 +275,7 @@ def main(
 
     The whole comparison:
 
-    python benchmarks/compare.py --json report.json
+    python benchmarks/compare.py --json report.json --plot throughput.png
     """
     if size not in SIZES:
         raise typer.BadParameter(f"`--size` must be one of {', '.join(SIZES)}. Received: {size}")
@@ -265,6 +310,9 @@ def main(
     if json_report is not None:
         json_report.write_text(json.dumps(report, indent=2) + "\n", "utf-8")
         console.print(f"Report: {json_report}")
+    if plot is not None:
+        throughput_plot(report["implementations"], plot)
+        console.print(f"Plot: {plot}")
 
 
 if __name__ == "__main__":

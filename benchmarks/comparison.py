@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from implementations import ELMO_TF2, Implementation, Runner, RunnerError
+from implementations import MODEL, Implementation, Runner, RunnerError
 from random_model import SIZES, write_random_model
 
 WARM_UP_SENTENCES = 32
@@ -26,8 +26,7 @@ class Comparison:
         self._work = work
         self._environments = environments
         self.sentences = sentences
-        self.model = work / "model"
-        self.saved_model = work / "saved_model"
+        self.model = work / MODEL
 
     def sentence_file(self, count: int) -> Path:
         """Returns a file of the first `count` sentences."""
@@ -49,19 +48,23 @@ class Comparison:
         (self.model / "vocab.txt").write_text("\n".join(lines) + "\n", "utf-8")
         return json.loads((self.model / "options.json").read_text("utf-8"))
 
-    def export(self) -> None:
-        """Exports the model with this package's own command."""
-        command = [sys.executable, "-m", "elmo_tf2", "export", self.model, self.saved_model]
+    def export(self, implementation: Implementation) -> None:
+        """Exports what an implementation loads with this package's own command."""
+        options = list(implementation.export)
+        if "--vocab" in options:
+            options.insert(options.index("--vocab") + 1, self.model / "vocab.txt")
+        target = self._work / implementation.model
+        command = [sys.executable, "-m", "elmo_tf2", "export", self.model, target, *options]
         # Not from the current folder, where `-m` would find a package that is not installed.
         result = subprocess.run(command, capture_output=True, text=True, cwd=self._work)
         if result.returncode:
             output = (result.stdout + result.stderr)[-4000:]
-            raise RunnerError(f"{ELMO_TF2.name}: the export failed\n{output}")
+            raise RunnerError(f"{implementation.name}: the export failed\n{output}")
 
     def start(self, implementation: Implementation, batch_size: int) -> Runner:
         """Returns a process with the model loaded, for batches of up to `batch_size`."""
-        model = self.saved_model if implementation is ELMO_TF2 else self.model
         log = self._work / f"{implementation.name}.log"
+        model = self._work / implementation.model
         return Runner(implementation, model, self._environments, batch_size, log)
 
     def outputs(self, implementation: Implementation, count: int, batch_size: int) -> np.ndarray:
@@ -77,10 +80,15 @@ class Comparison:
         """Times one process that embeds the first `count` sentences.
 
         Returns:
-            dict of what `Runner.embed` returns, and `load_seconds` and `versions`.
+            dict of what `Runner.embed` returns, `versions`, and `first_vector_seconds`: from
+            starting the process to the vectors of one sentence.
         """
         with self.start(implementation, batch_size) as runner:
+            first = runner.embed(self.sentence_file(1), 1)["seconds"]
             warm_up = min(batch_size, WARM_UP_SENTENCES, count)
             runner.embed(self.sentence_file(warm_up), batch_size)
             answer = runner.embed(self.sentence_file(count), batch_size)
-        return answer | {"load_seconds": runner.load_seconds, "versions": runner.versions}
+        return answer | {
+            "first_vector_seconds": runner.load_seconds + first,
+            "versions": runner.versions,
+        }

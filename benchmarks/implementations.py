@@ -12,20 +12,40 @@ from typing import Any
 RUNNERS = Path(__file__).parent / "runners"
 
 
+CORPUS = "corpus"  # the column of a whole text in any order, among those of batch sizes
+MODEL = "model"  # the folder of options.json and weights.hdf5
+
+
 @dataclass(frozen=True)
 class Implementation:
-    """One implementation of ELMo.
+    """One implementation, of ELMo or of something else that gives vectors.
 
     Args:
         name: what tables call it.
         runner: file below `runners/`.
         environment: folder that `make_environments.py` makes for it; None for the environment
             this process runs in.
+        arguments: of the runner.
+        export: options of the `elmo-tf2 export` that makes what it loads; None: it loads the
+            model folder itself.
+        is_corpus: whether it takes a whole corpus at once, and chooses its batches.
+        kind: "peer", "ours", or "other" of what is no ELMo and not compared.
+        is_exact: whether its vectors are to equal those of the others.
     """
 
     name: str
     runner: str
     environment: str | None
+    arguments: tuple[str, ...] = ()
+    export: tuple[str, ...] | None = None
+    is_corpus: bool = False
+    kind: str = "peer"
+    is_exact: bool = True
+
+    @property
+    def model(self) -> str:
+        """Name of the folder that it loads."""
+        return MODEL if self.export is None else "-".join(["saved_model", *self.export]).strip("-")
 
     def interpreter(self, environments: Path) -> Path:
         """Returns the Python that runs it, whether it exists or not."""
@@ -33,14 +53,44 @@ class Implementation:
             return Path(sys.executable)
         return environments / self.environment / "bin" / "python"
 
+    def columns(self, batch_sizes: list[int]) -> list[int | str]:
+        """Returns what it is measured at."""
+        return [CORPUS] if self.is_corpus else [*batch_sizes]
 
-ELMO_TF2 = Implementation("elmo_tf2", "elmo_tf2_saved_model.py", None)
+
+def _ours(name: str, export: tuple[str, ...] | None, *arguments: str) -> Implementation:
+    bfloat16 = "bfloat16" in (*(export or ()), *arguments)
+    return Implementation(
+        name,
+        "elmo_tf2_embed.py" if export is None else "elmo_tf2_saved_model.py",
+        None,
+        arguments=arguments,
+        export=export,
+        is_corpus=export is None,
+        kind="ours",
+        is_exact=not bfloat16,
+    )
+
+
+ELMO_TF2 = _ours("elmo_tf2", ())
+OURS = (
+    ELMO_TF2,
+    _ours("elmo_tf2, --vocab", ("--vocab",)),
+    _ours("elmo_tf2, bfloat16", ("--dtype", "bfloat16")),
+    _ours("elmo_tf2, bfloat16, --vocab", ("--dtype", "bfloat16", "--vocab")),
+    _ours("elmo_tf2 embed", None),
+    _ours("elmo_tf2 embed, bfloat16", None, "bfloat16"),
+)
 PEERS = (
     Implementation("bilm-tf", "bilm_tf.py", "bilm"),
     Implementation("AllenNLP", "allennlp_elmo.py", "allennlp"),
     Implementation("simple_elmo", "simple_elmo_tf.py", "simple-elmo"),
 )
-IMPLEMENTATIONS = {each.name: each for each in (*PEERS, ELMO_TF2)}
+OTHERS = (
+    Implementation("BERT-base's shape", "bert.py", "transformers", ("base",), kind="other"),
+    Implementation("all-MiniLM-L6-v2", "bert.py", "transformers", ("minilm",), kind="other"),
+)
+IMPLEMENTATIONS = {each.name: each for each in (*PEERS, *OURS, *OTHERS)}
 
 
 class RunnerError(RuntimeError):
@@ -82,7 +132,11 @@ class Runner:
         start = time.perf_counter()
         with log.open("a", encoding="utf-8") as errors:
             self._process = subprocess.Popen(
-                [implementation.interpreter(environments), RUNNERS / implementation.runner],
+                [
+                    implementation.interpreter(environments),
+                    RUNNERS / implementation.runner,
+                    *implementation.arguments,
+                ],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=errors,

@@ -1,4 +1,4 @@
-"""Measures what the machine can do: the rate of a float32 matrix product, and memory bandwidth.
+"""Measures what the machine can do: the rates of matrix products, and memory bandwidth.
 
 Run alone it prints one JSON object; `compare.py` runs it before and after its own measurements.
 """
@@ -8,12 +8,15 @@ import os
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
-# Rows, inner size and columns: the input product of an LSTM layer of the original model.
-PRODUCT = (1024, 512, 16384)
+# The products of an LSTM layer of the original model, (rows, 512) by (512, 16384): of all inputs
+# with many rows, of a step with those of a batch, of a lone sentence's step with one.
+ROWS = (1, 32, 128, 1024)
+WEIGHTS = (512, 16384)
 COPY_BYTES = 2**28
 
 
@@ -28,13 +31,12 @@ def best_seconds(action: Callable[[], object], repeats: int = 10) -> float:
     return min(seconds)
 
 
-def matrix_product_gflops() -> float:
-    """Returns the rate of TensorFlow's float32 matrix product on all cores, in GFLOP/s."""
-    rows, inner, columns = PRODUCT
-    left = tf.random.normal((rows, inner))
-    right = tf.random.normal((inner, columns))
+def matrix_product_gflops(rows: int, dtype: str) -> float:
+    """Returns the rate of TensorFlow's matrix product on all cores, in GFLOP/s."""
+    left = tf.cast(tf.random.normal((rows, WEIGHTS[0])), dtype)
+    right = tf.cast(tf.random.normal(WEIGHTS), dtype)
     seconds = best_seconds(lambda: tf.matmul(left, right).numpy())
-    return 2 * rows * inner * columns / seconds / 1e9
+    return 2 * rows * WEIGHTS[0] * WEIGHTS[1] / seconds / 1e9
 
 
 def copy_gb_per_second(threads: int) -> float:
@@ -46,10 +48,13 @@ def copy_gb_per_second(threads: int) -> float:
     return 2 * COPY_BYTES / seconds / 1e9
 
 
-def measure() -> dict[str, float]:
-    """Returns all limits by name."""
+def measure() -> dict[str, Any]:
+    """Returns all limits by name; rates of products by dtype, then by the number of rows."""
     return {
-        "matrix_product_gflops": round(matrix_product_gflops(), 1),
+        "matrix_product_gflops": {
+            dtype: {str(rows): round(matrix_product_gflops(rows, dtype), 1) for rows in ROWS}
+            for dtype in ("float32", "bfloat16")
+        },
         "copy_gb_per_second_one_core": round(copy_gb_per_second(1), 1),
         "copy_gb_per_second_all_cores": round(copy_gb_per_second(os.cpu_count() or 1), 1),
     }

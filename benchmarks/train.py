@@ -100,7 +100,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as work:
         vocabulary = Path(work, "vocab.txt")
         write_vocabulary(vocabulary, text, arguments.vocabulary)
-        limits = [machine_limits.matrix_product_gflops()]
+        limits = [machine_limits.matrix_product_gflops(1024, "float32")]
         for _ in track(range(arguments.repeats), "Training", console=Console(stderr=True)):
             for name, (python, runner, precision) in commands.items():
                 job = {
@@ -115,7 +115,7 @@ def main() -> None:
                 }
                 Path(work, "job.json").write_text(json.dumps(job), "utf-8")
                 answers[name].append(run([python, RUNNERS / runner, Path(work, "job.json")]))
-        limits.append(machine_limits.matrix_product_gflops())
+        limits.append(machine_limits.matrix_product_gflops(1024, "float32"))
     tokens = arguments.batch_size * arguments.unroll_steps
     results = {name: summarise(each, tokens) for name, each in answers.items()}
     report(results, limits)

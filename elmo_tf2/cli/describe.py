@@ -11,6 +11,7 @@ from google.protobuf.message import DecodeError
 from tensorflow.core.protobuf import saved_model_pb2
 
 from elmo_tf2.config import ElmoConfig
+from elmo_tf2.convert import num_parameters
 from elmo_tf2.weights import Kind, Mix, read_weights
 from elmo_tf2.weights.checkpoint_variables import open_checkpoint
 from elmo_tf2.weights.hdf5 import open_hdf5
@@ -91,8 +92,7 @@ def weight_rows(path: Path, kind: Kind) -> Rows:
         Rows.
     """
     weights = read_weights(path, read_softmax=False)
-    parameters = sum(array.size for array in weights.arrays.values())
-    parameters += weights.config.char_embedding_dim  # the row of "no word", not in the files
+    parameters = num_parameters(weights.config)
     yield from config_rows(weights.config, parameters, from_shapes=kind == "tf1 hub module")
     yield from _mix_rows(weights.mix)
     if weights.vocabulary is not None:

@@ -163,7 +163,7 @@ def embed(
             help="The most sentences that are computed together. Long ones are fewer; smaller "
             "batches need less memory.",
         ),
-    ] = 128,
+    ] = 256,
     tokenizer: Annotated[
         Tokenizer | None,
         typer.Option(

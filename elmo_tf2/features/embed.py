@@ -16,7 +16,14 @@ from elmo_tf2.arguments import check_choice, check_integer
 from elmo_tf2.config import TOKENIZERS
 from elmo_tf2.features.encoder import Encoder, Layers, Model, encoder_of
 from elmo_tf2.features.forms import WRITERS, Vectors, check_form
-from elmo_tf2.features.text import Sentence, batches, read_sentences, was_changed, windows
+from elmo_tf2.features.text import (
+    BATCH_SIZE,
+    Sentence,
+    batches,
+    read_sentences,
+    was_changed,
+    windows,
+)
 from elmo_tf2.features.unfinished import Progress, UnfinishedFile, synchronize
 from elmo_tf2.files import check_free, free_bytes
 from elmo_tf2.weights.hdf5 import DTYPES
@@ -48,7 +55,7 @@ def embed_file(
     model: Model,
     text_path: str | os.PathLike[str],
     output_path: str | os.PathLike[str],
-    batch_size: int = 128,
+    batch_size: int = BATCH_SIZE,
     overwrite: bool = False,
     on_progress: OnProgress | None = None,
     tokenizer: str | None = None,

@@ -7,13 +7,13 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from elmo_tf2.arguments import check_clip, check_integer, check_static_last_dim
+from elmo_tf2.arguments import check_bool, check_clip, check_integer, check_static_last_dim
 from elmo_tf2.layers.lstm_window import activated_gates, clip, lstm_window
 from elmo_tf2.layers.packing import packing
 
 # Enough for the product of the inputs to be as fast as it gets; its results, 4 * units a token,
 # are the largest of all.
-_TOKENS_AT_ONCE = 1024
+_TOKENS_AT_ONCE = 512
 
 
 @keras.saving.register_keras_serializable(package="elmo_tf2")
@@ -84,9 +84,9 @@ class LSTMWithProjection(keras.layers.Layer):
         self.projection_dim = projection_dim
         self.cell_clip = check_clip("cell_clip", cell_clip)
         self.projection_clip = check_clip("projection_clip", projection_clip)
-        self.use_skip_connection = use_skip_connection
-        self.go_backwards = go_backwards
-        self.return_state = return_state
+        self.use_skip_connection = check_bool("use_skip_connection", use_skip_connection)
+        self.go_backwards = check_bool("go_backwards", go_backwards)
+        self.return_state = check_bool("return_state", return_state)
         self.supports_masking = True
         self.supports_jit = False  # XLA takes no shapes that the data decide
 

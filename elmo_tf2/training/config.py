@@ -12,7 +12,7 @@ from elmo_tf2.arguments import check_choice, check_integer, check_number, check_
 from elmo_tf2.config import ElmoConfig
 from elmo_tf2.data import Masking
 
-OPTIMIZERS = ("adagrad", "adam")
+LEARNING_RATES = {"adagrad": 0.2, "adam": 0.001}  # of each optimizer, unless it is told
 DECAYS = ("none", "linear", "cosine")
 INITIAL_BIASES = ("zeros", "log_uniform")
 PRECISIONS = ("float32", "mixed_bfloat16")
@@ -36,7 +36,8 @@ class PretrainingConfig:
             the probabilities that negatives are drawn with, which saves a short run the many
             updates until rare words are met. Not used if initial weights have a softmax.
         optimizer: "adagrad" or "adam".
-        learning_rate: float > 0; the highest.
+        learning_rate: float > 0, the highest; or None, which stands for 0.2 of Adagrad and 0.001 of
+            Adam.
         initial_accumulator: float >= 0. Where Adagrad's sums of squares begin.
         warmup_updates: int >= 0. Updates in which the learning rate rises linearly from 0.
         decay: "none", or how the learning rate falls to 0 at the last update: "linear" or "cosine".
@@ -70,7 +71,7 @@ class PretrainingConfig:
     num_negatives: int | None = 8192
     initial_bias: str = "zeros"
     optimizer: str = "adagrad"
-    learning_rate: float = 0.2
+    learning_rate: float | None = None
     initial_accumulator: float = 1.0
     warmup_updates: int = 0
     decay: str = "none"
@@ -96,15 +97,22 @@ class PretrainingConfig:
             check_integer("num_negatives", self.num_negatives)
         for name in ("dropout", "lowercase_rate"):
             check_rate(name, getattr(self, name))
-        for name in ("learning_rate", "initial_accumulator"):
-            check_number(name, getattr(self, name), 0)
-        if self.clip_norm is not None:
-            check_number("clip_norm", self.clip_norm, 0)
+        check_number("initial_accumulator", self.initial_accumulator, 0)
+        for name in ("learning_rate", "clip_norm"):
+            if getattr(self, name) is not None:
+                check_number(name, getattr(self, name), 0)
         check_choice("initial_bias", self.initial_bias, INITIAL_BIASES)
-        check_choice("optimizer", self.optimizer, OPTIMIZERS)
+        check_choice("optimizer", self.optimizer, tuple(LEARNING_RATES))
         check_choice("decay", self.decay, DECAYS)
         check_choice("precision", self.precision, PRECISIONS)
         Masking(self.masked_share, self.random_rate, self.kept_rate)  # which checks them
+
+    @property
+    def highest_learning_rate(self) -> float:
+        """`learning_rate`, or that of the optimizer if it is None."""
+        if self.learning_rate is None:
+            return LEARNING_RATES[self.optimizer]
+        return self.learning_rate
 
     @property
     def masking(self) -> Masking | None:

@@ -32,9 +32,9 @@ def _learning_rate(
     config: PretrainingConfig,
 ) -> float | keras.optimizers.schedules.LearningRateSchedule:
     if not config.warmup_updates and config.decay == "none":
-        return config.learning_rate
+        return config.highest_learning_rate
     return WarmupAndDecay(
-        config.learning_rate,
+        config.highest_learning_rate,
         config.updates,
         config.warmup_updates,
         config.decay,

@@ -47,7 +47,7 @@ def test_a_random_model_is_a_model_folder(model):
 @pytest.mark.slow
 def test_elmo_tf2_is_measured_when_it_is_alone(model, tmp_path, monkeypatch):
     pytest.importorskip("resource")  # by which memory is measured
-    monkeypatch.setattr(machine_limits, "PRODUCT", (2, 2, 2))
+    monkeypatch.setattr(machine_limits, "WEIGHTS", (2, 2))
     monkeypatch.setattr(machine_limits, "COPY_BYTES", 2**20)
     monkeypatch.setattr(compare, "machine_limits", machine_limits.measure)
     compare.main(

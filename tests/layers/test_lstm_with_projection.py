@@ -414,6 +414,12 @@ def test_a_size_must_be_a_positive_integer(name, value):
         LSTMWithProjection(**arguments)
 
 
+@pytest.mark.parametrize("name", ["use_skip_connection", "go_backwards", "return_state"])
+def test_a_flag_must_be_a_bool(name):
+    with pytest.raises(ValueError, match=f"`{name}` must be True or False. Received: {name}=1"):
+        LSTMWithProjection(3, **{name: 1})
+
+
 @pytest.mark.parametrize("name", ["cell_clip", "projection_clip"])
 @pytest.mark.parametrize("value", [0, -1.0, "3", float("nan"), float("inf"), True])
 def test_a_clip_must_be_positive_or_none(name, value):

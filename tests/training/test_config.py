@@ -1,11 +1,13 @@
 """PretrainingConfig: its file, and what it refuses."""
 
+import dataclasses
 import json
 
 import pytest
 
 from elmo_tf2.data import Masking
 from elmo_tf2.training import PretrainingConfig
+from elmo_tf2.training.optimizers import make_optimizer
 from tests.training.conftest import CONFIG, MERGED_CONFIG
 
 
@@ -27,6 +29,20 @@ def test_single_values_can_be_changed():
     config = CONFIG.changed(["learning_rate=0.5", "model.units=20", "num_negatives=null"])
     assert (config.learning_rate, config.model.units, config.num_negatives) == (0.5, 20, None)
     assert config.batch_size == CONFIG.batch_size
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        (["optimizer=adagrad"], 0.2),  # as published
+        (["optimizer=adam"], 0.001),
+        (["optimizer=adam", "learning_rate=0.01"], 0.01),
+    ],
+)
+def test_each_optimizer_has_a_learning_rate_of_its_own(changes, expected):
+    config = dataclasses.replace(CONFIG, learning_rate=None).changed(changes)
+    assert config.highest_learning_rate == expected
+    assert float(make_optimizer(config).learning_rate) == pytest.approx(expected)
 
 
 def test_words_are_masked_for_a_merged_model_alone():
