@@ -4,9 +4,11 @@ import json
 
 import compare
 import machine_limits
+import numpy as np
 import pytest
 from random_model import make_options, write_random_model
-from report import least_gflop_per_token
+from report import best_of_peers, least_gflop_per_token, throughput_plot, throughput_table
+from rich.console import Console
 
 from elmo_tf2.weights import read_model_folder
 
@@ -44,6 +46,58 @@ def test_a_random_model_is_a_model_folder(model):
     assert read_model_folder(model).config.units == 6
 
 
+def result(**rates):
+    """What `summarise` returns, of tokens a second by column."""
+    batches = {
+        column: {"tokens_per_second": rate, "spread": 0.1, "peak_memory_mb": 100 * index}
+        for index, (column, rate) in enumerate(rates.items())
+    }
+    return {"first_vector_seconds": 1.5, "batches": batches}
+
+
+RESULTS = {
+    "bilm-tf": result(**{"1": 90.0, "128": 180.0}),
+    "simple_elmo": result(**{"1": 60.0, "128": 200.0}),
+    "elmo_tf2": result(**{"1": 135.0, "128": 800.0}),
+    "elmo_tf2 embed": result(corpus=1000.0),
+    "all-MiniLM-L6-v2": result(**{"1": 500.0, "128": 3000.0}),
+}
+
+
+def test_each_column_has_its_best_peer_and_a_corpus_the_best_of_all_batch_sizes():
+    best = best_of_peers(RESULTS, ["1", "128", "corpus"])
+    assert best == {"1": 90.0, "128": 200.0, "corpus": 200.0}
+    assert best_of_peers({"elmo_tf2": RESULTS["elmo_tf2"]}, ["1"]) == {"1": None}
+
+
+def test_the_table_has_rates_ratios_and_limits():
+    limits = {dtype: {"1": 1.0, "128": 2.0, "corpus": 3.0} for dtype in ("float32", "bfloat16")}
+    console = Console(width=200, record=True)
+    console.print(throughput_table(RESULTS, limits))
+    lines = {
+        line.split("│")[1].strip(): line
+        for line in console.export_text().splitlines()
+        if "│" in line
+    }
+    assert [lines["elmo_tf2"].count(text) for text in ("135 ± 5%", "1.50", "4.00", "1.5 s")] == [
+        1
+    ] * 4
+    assert "5.00" in lines["elmo_tf2 embed"]
+    assert "100 MB" in lines["elmo_tf2"]
+    assert "arithmetic limit, bfloat16" in lines
+
+
+def test_the_picture(tmp_path):
+    throughput_plot(RESULTS, tmp_path / "rates.png")
+    assert (tmp_path / "rates.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_least_cosine_of_each_layer_is_found():
+    exact = np.array([[[1.0, 0.0], [0.0, 2.0]], [[3.0, 0.0], [0.0, 1.0]]])
+    other = np.array([[[1.0, 0.0], [2.0, 2.0]], [[-1.0, 0.0], [0.0, 9.0]]])
+    assert compare.least_cosines(other, exact) == pytest.approx([0.5**0.5, -1.0])
+
+
 @pytest.mark.slow
 def test_elmo_tf2_is_measured_when_it_is_alone(model, tmp_path, monkeypatch):
     pytest.importorskip("resource")  # by which memory is measured
@@ -52,7 +106,7 @@ def test_elmo_tf2_is_measured_when_it_is_alone(model, tmp_path, monkeypatch):
     monkeypatch.setattr(compare, "machine_limits", machine_limits.measure)
     compare.main(
         model=model,
-        implementation=["elmo_tf2"],
+        implementation=["elmo_tf2", "elmo_tf2 embed, bfloat16"],
         repeats=1,
         max_sentences=4,
         batch_size=[2],
@@ -61,3 +115,5 @@ def test_elmo_tf2_is_measured_when_it_is_alone(model, tmp_path, monkeypatch):
     report = json.loads((tmp_path / "report.json").read_text())
     assert report["implementations"]["elmo_tf2"]["batches"]["2"]["tokens_per_second"] > 0
     assert max(report["largest_differences"].values()) < 1e-5  # batch 2 and batch 32
+    assert report["implementations"]["elmo_tf2 embed, bfloat16"]["batches"].keys() == {"corpus"}
+    assert min(report["least_cosines"]["elmo_tf2 embed, bfloat16"]) > 0.999
