@@ -133,7 +133,7 @@ class LSTMWithProjection(keras.layers.Layer):
         tokens = order.pack(inputs)  # (real_tokens, features)
         state = self._state_in_order(inputs, initial_state, order.order)
         outputs, state = self.run_packed(tokens, order.active_rows, state)
-        outputs = order.unpack(outputs, like=inputs)
+        outputs = order.unpack(outputs)
         if not self.return_state:
             return outputs
         rank = tf.math.invert_permutation(order.order)

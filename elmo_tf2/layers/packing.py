@@ -17,26 +17,28 @@ class Packing(NamedTuple):
             through `(batch * tokens)`.
         active_rows: int32 tensor, `(steps,)`; number of sentences that reach a step.
         order: int32 tensor, `(batch,)`; the batch's rows by falling length.
+        mask: bool tensor, `(batch, tokens)`; what it was made of.
     """
 
     positions: tf.Tensor
     active_rows: tf.Tensor
     order: tf.Tensor
+    mask: tf.Tensor
 
     def pack(self, padded: tf.Tensor) -> tf.Tensor:
         """`(batch, tokens, features)` to `(real_tokens, features)`."""
         flat = tf.reshape(padded, [-1, padded.shape[-1]])
         return tf.gather(flat, self.positions)
 
-    def unpack(self, packed: tf.Tensor, like: tf.Tensor) -> tf.Tensor:
+    def unpack(self, packed: tf.Tensor) -> tf.Tensor:
         """`(real_tokens, features)` to `(batch, tokens, features)`, with 0 at the padding."""
-        batch, tokens = tf.unstack(tf.shape(like, tf.int64)[:2])
+        batch, tokens = tf.unstack(tf.shape(self.mask, tf.int64))
         features = packed.shape[-1]
         flat = tf.scatter_nd(
             self.positions[:, tf.newaxis], packed, tf.stack([batch * tokens, features])
         )
         padded = tf.reshape(flat, tf.stack([batch, tokens, features]))
-        padded.set_shape([*like.shape[:2], features])
+        padded.set_shape([*self.mask.shape, features])
         return padded
 
 
@@ -63,4 +65,5 @@ def packing(mask: tf.Tensor, go_backwards: bool = False) -> Packing:
         positions=tf.gather(real, tf.gather(first, rank) + token),
         active_rows=tf.reduce_sum(tf.cast(active, tf.int32), axis=1),
         order=order,
+        mask=mask,
     )

@@ -10,6 +10,7 @@ import tensorflow as tf
 from elmo_tf2.characters import BEGIN_SENTENCE_WORD, END_SENTENCE_WORD, word_to_char_ids
 from elmo_tf2.config import ElmoConfig
 from elmo_tf2.layers import CharCNN, LSTMWithProjection
+from elmo_tf2.models.readings import PackedReading, WindowReading, read
 
 State = Sequence[tuple[tf.Tensor, tf.Tensor] | None]
 Drop = Callable[[tf.Tensor, int, int], tf.Tensor]
@@ -229,7 +230,7 @@ class BiLM(keras.Model):
         word_vectors: tf.Tensor,
         mask: tf.Tensor | None,
         initial_state: State | None = None,
-        drop: Drop = lambda vectors, direction, layer: vectors,
+        drop: Drop | None = None,
     ) -> BiLMOutput:
         """Runs the LSTMs over word vectors as they come, without sentence boundaries.
 
@@ -239,7 +240,7 @@ class BiLM(keras.Model):
                 LSTMs run in the way that learns fast, `LSTMWithProjection.run_window`.
             initial_state: as in `call`.
             drop: what dropout makes of the inputs of an LSTM, given its direction (0 forward, 1
-                backward) and the number of its layer.
+                backward) and the number of its layer. None: nothing is dropped.
 
         Returns:
             `BiLMOutput`.
@@ -247,24 +248,34 @@ class BiLM(keras.Model):
         Raises:
             ValueError: if there are more or fewer states than LSTMs.
         """
-        num_layers = self.config.num_layers
-        states_in = self._states(initial_state, tf.shape(word_vectors)[0])
         stacks = self.forward_layers, self.backward_layers
+        readings = [
+            WindowReading(backwards) if mask is None else PackedReading(mask, backwards)
+            for backwards in (False, True)
+        ]
+        states = self._states(initial_state, tf.shape(word_vectors)[0])
+        num_layers = self.config.num_layers
+        # Layers that nothing happens between are run at once.
+        size = 1 if drop is not None or self.config.is_merged else num_layers
         outputs: tuple[list, list] = ([], [])
-        states: tuple[list, list] = ([], [])
+        final_states: tuple[list, list] = ([], [])
         inputs = word_vectors, word_vectors
-        for index in range(num_layers):
-            if index:
+        for first in range(0, num_layers, size):
+            if first:
                 inputs = self._inputs_above(word_vectors, outputs[0][-1], outputs[1][-1])
-            for direction, stack in enumerate(stacks):
-                dropped = drop(inputs[direction], direction, index)
-                state = states_in[direction * num_layers + index]
-                if mask is None:
-                    vectors, h, c = _read_window(stack[index], dropped, state)
-                else:
-                    vectors, h, c = stack[index](dropped, mask=mask, initial_state=state)
-                outputs[direction].append(vectors)
-                states[direction].append((h, c))
+            for direction in range(2):
+                vectors = inputs[direction]
+                if drop is not None:
+                    vectors = drop(vectors, direction, first)
+                place = direction * num_layers + first
+                read_outputs, read_states = read(
+                    readings[direction],
+                    stacks[direction][first : first + size],
+                    vectors,
+                    states[place : place + size],
+                )
+                outputs[direction].extend(read_outputs)
+                final_states[direction].extend(read_states)
         if mask is None:
             mask = tf.fill(tf.shape(word_vectors)[:2], True)
         word_vectors = tf.where(mask[..., tf.newaxis], word_vectors, tf.zeros_like(word_vectors))
@@ -273,7 +284,7 @@ class BiLM(keras.Model):
             forward=tuple(outputs[0]),
             backward=tuple(outputs[1]),
             mask=mask,
-            state=(*states[0], *states[1]),
+            state=(*final_states[0], *final_states[1]),
         )
 
     def _inputs_above(
@@ -299,16 +310,6 @@ class BiLM(keras.Model):
             "dtype": keras.saving.serialize_keras_object(self.dtype_policy),
             "config": self.config.to_options(),
         }
-
-
-def _read_window(
-    layer: LSTMWithProjection, inputs: tf.Tensor, state: tuple[tf.Tensor, tf.Tensor]
-) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-    """`layer(inputs, initial_state=state)` by way of `run_window`, which has tokens first."""
-    tokens = [1] if layer.go_backwards else []
-    steps = tf.transpose(tf.reverse(inputs, tokens), [1, 0, 2])
-    outputs, (h, c) = layer.run_window(steps, state)
-    return tf.reverse(tf.transpose(outputs, [1, 0, 2]), tokens), h, c
 
 
 def _add_boundaries(
