@@ -45,7 +45,7 @@ class Implementation:
     @property
     def model(self) -> str:
         """Name of the folder that it loads."""
-        return MODEL if self.export is None else "-".join(["saved_model", *self.export]).strip("-")
+        return MODEL if self.export is None else "saved_model" + "".join(self.export)
 
     def interpreter(self, environments: Path) -> Path:
         """Returns the Python that runs it, whether it exists or not."""
