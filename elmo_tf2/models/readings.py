@@ -5,7 +5,6 @@ their places.
 """
 
 from collections.abc import Sequence
-from typing import Protocol
 
 import tensorflow as tf
 
@@ -13,21 +12,6 @@ from elmo_tf2.layers import LSTMWithProjection
 from elmo_tf2.layers.packing import packing
 
 LSTMState = Sequence[tf.Tensor]
-
-
-class Reading(Protocol):
-    """What `read` needs."""
-
-    def arrange(self, padded: tf.Tensor) -> tf.Tensor:
-        """`(batch, tokens, features)` in the order of reading."""
-
-    def run(
-        self, layer: LSTMWithProjection, arranged: tf.Tensor, state: LSTMState
-    ) -> tuple[tf.Tensor, LSTMState]:
-        """A layer's outputs in that order, and its final state."""
-
-    def put_back(self, arranged: tf.Tensor) -> tf.Tensor:
-        """`(batch, tokens, features)` of what is in the order of reading."""
 
 
 class PackedReading:
@@ -42,17 +26,20 @@ class PackedReading:
         self._packing = packing(mask, go_backwards)
 
     def arrange(self, padded: tf.Tensor) -> tf.Tensor:
+        """`(batch, tokens, features)` in the order of reading."""
         return self._packing.pack(padded)
 
     def run(
         self, layer: LSTMWithProjection, arranged: tf.Tensor, state: LSTMState
     ) -> tuple[tf.Tensor, LSTMState]:
+        """A layer's outputs in that order, and its final state."""
         state = [tf.gather(value, self._packing.order) for value in state]
         outputs, state = layer.run_packed(arranged, self._packing.active_rows, state)
         rank = tf.math.invert_permutation(self._packing.order)
         return outputs, [tf.gather(value, rank) for value in state]
 
     def put_back(self, arranged: tf.Tensor) -> tf.Tensor:
+        """What is in the order of reading as `(batch, tokens, features)`."""
         return self._packing.unpack(arranged)
 
 
@@ -67,19 +54,22 @@ class WindowReading:
         self._reversed = [1] if go_backwards else []
 
     def arrange(self, padded: tf.Tensor) -> tf.Tensor:
+        """`(batch, tokens, features)` in the order of reading."""
         return tf.transpose(tf.reverse(padded, self._reversed), [1, 0, 2])
 
     def run(
         self, layer: LSTMWithProjection, arranged: tf.Tensor, state: LSTMState
     ) -> tuple[tf.Tensor, LSTMState]:
+        """A layer's outputs in that order, and its final state."""
         return layer.run_window(arranged, state)
 
     def put_back(self, arranged: tf.Tensor) -> tf.Tensor:
+        """What is in the order of reading as `(batch, tokens, features)`."""
         return tf.reverse(tf.transpose(arranged, [1, 0, 2]), self._reversed)
 
 
 def read(
-    reading: Reading,
+    reading: PackedReading | WindowReading,
     layers: Sequence[LSTMWithProjection],
     vectors: tf.Tensor,
     states: Sequence[LSTMState],
