@@ -34,7 +34,11 @@ def check_arguments(wsd: Path | None, ud: Path | None, outputs: list[Path | None
 
 
 def run(
-    weights: "ElmoWeights", words: list[AmbiguousWord], treebank: Treebank, seed: int | None
+    weights: "ElmoWeights",
+    words: list[AmbiguousWord],
+    treebank: Treebank,
+    seed: int | None,
+    bfloat16: bool,
 ) -> dict[str, Any]:
     """Computes and prints; returns the report.
 
@@ -43,6 +47,7 @@ def run(
         words: the words to tell the senses of; there may be none.
         treebank: the sentences to tag; there may be none.
         seed: of the untrained network, or None for none.
+        bfloat16: whether to look at the trained network in bfloat16, too.
 
     Returns:
         dict that JSON can hold.
@@ -55,7 +60,7 @@ def run(
     )
     from quality_vectors import make_encoders
 
-    encoders = make_encoders(weights, seed)
+    encoders = make_encoders(weights, seed, bfloat16)
     report: dict[str, Any] = {"options": weights.config.to_options(), "untrained_seed": seed}
     if words:
         report["word_senses"] = {
@@ -113,6 +118,12 @@ def main(
         ),
     ] = True,
     seed: Annotated[int, typer.Option(min=0, help="Of the untrained network's weights.")] = 1,
+    bfloat16: Annotated[
+        bool,
+        typer.Option(
+            "--bfloat16", help="Also look at what `elmo-tf2 embed --dtype bfloat16` computes."
+        ),
+    ] = False,
     json_report: Annotated[
         Path | None,
         typer.Option("--json", metavar="FILE", help="Write all figures, also those by word."),
@@ -161,7 +172,10 @@ def main(
     except (OSError, ValueError) as error:
         console.print(str(error), style="red", markup=False, soft_wrap=True)
         raise typer.Exit(code=1) from error
-    report = {"model": model, **run(weights, words, treebank, seed if untrained else None)}
+    report = {
+        "model": model,
+        **run(weights, words, treebank, seed if untrained else None, bfloat16),
+    }
     report["seconds"] = round(time.perf_counter() - start)
     if json_report is not None:
         json_report.write_text(json.dumps(report, indent=2) + "\n", "utf-8")

@@ -10,11 +10,9 @@ from rich.console import Console
 from rich.progress import Progress
 
 from elmo_tf2.features.encoder import Encoder, encoder_of
-from elmo_tf2.features.text import Sentence, batches
+from elmo_tf2.features.text import BATCH_SIZE, Sentence, batches
 from elmo_tf2.models import BiLM, ElmoEmbeddings
 from elmo_tf2.weights import ElmoWeights
-
-BATCH_SIZE = 128
 
 _progress_console = Console(stderr=True)
 # Of every progress bar: gone in the end, and none where nobody sees it.
@@ -25,18 +23,24 @@ PROGRESS: dict[str, Any] = {
 }
 
 
-def make_encoders(weights: ElmoWeights, seed: int | None) -> dict[str, Encoder]:
+def make_encoders(
+    weights: ElmoWeights, seed: int | None, bfloat16: bool = False
+) -> dict[str, Encoder]:
     """Makes the networks.
 
     Args:
         weights: the model's.
         seed: of the untrained network's random weights, which are those that pretraining starts
             from. None: there is no such network.
+        bfloat16: whether the trained network is also to compute in bfloat16.
 
     Returns:
-        "trained" and, if wanted, "untrained".
+        "trained" and, if wanted, "trained, bfloat16" and "untrained".
     """
-    encoders = {"trained": encoder_of(ElmoEmbeddings.from_weights(weights))}
+    elmo = ElmoEmbeddings.from_weights(weights)
+    encoders = {"trained": encoder_of(elmo)}
+    if bfloat16:
+        encoders["trained, bfloat16"] = encoder_of(elmo, dtype="bfloat16")
     if seed is not None:
         keras.utils.set_random_seed(seed)
         encoders["untrained"] = encoder_of(BiLM(weights.config))

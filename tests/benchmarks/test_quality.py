@@ -316,7 +316,8 @@ def run(*arguments):
 def test_the_command_writes_a_report_and_a_picture(tmp_path, wsd, ud):
     model = write_model_folder(tmp_path / "model")
     report_path, picture = tmp_path / "report.json", tmp_path / "picture.png"
-    result = run(model, "--wsd", wsd, "--ud", ud, "--json", report_path, "--plot", picture)
+    outputs = "--json", report_path, "--plot", picture
+    result = run(model, "--wsd", wsd, "--ud", ud, "--bfloat16", *outputs)
     assert result.exit_code == 0, result.output
     assert "most frequent sense " in result.output
     assert "most frequent tag of the word" in result.output
@@ -324,7 +325,7 @@ def test_the_command_writes_a_report_and_a_picture(tmp_path, wsd, ud):
     report = json.loads(report_path.read_text("utf-8"))
     assert ElmoConfig.from_options(report["options"]) == read_model_folder(model).config
     assert report["word_senses"]["baseline"]["micro"] == BASELINE_MICRO
-    for network in ("trained", "untrained"):
+    for network in ("trained", "trained, bfloat16", "untrained"):
         senses = report["word_senses"]["networks"][network]
         assert senses["layer 0"]["1-NN"]["micro"] == BASELINE_MICRO
         assert set(senses) == set(report["parts_of_speech"]["networks"][network])
