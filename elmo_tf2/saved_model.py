@@ -184,11 +184,12 @@ def _encoding(
         with keras.StatelessScope(state_mapping=values):
             if table is None:
                 max_characters = elmo.config.max_characters
-                encoded = elmo.encoder(sentences_to_char_ids(tokens, sequence_len, max_characters))
+                char_ids = sentences_to_char_ids(tokens, sequence_len, max_characters)
+                encoded = elmo.encoder(char_ids, return_state=False)
             else:
                 word_vectors = table.word_vectors(elmo.encoder, tokens, sequence_len)
                 is_real = tf.sequence_mask(sequence_len, tf.shape(tokens)[1])
-                encoded = elmo.encoder(word_vectors, mask=is_real)
+                encoded = elmo.encoder(word_vectors, mask=is_real, return_state=False)
             layers = [tf.cast(layer, tf.float32) for layer in encoded.layers()]
             mixed = elmo.mixes[0](layers, mask=encoded.mask, training=False)
         num_words = tf.cast(tf.maximum(sequence_len, 1), mixed.dtype)[:, tf.newaxis]

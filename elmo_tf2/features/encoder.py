@@ -248,7 +248,8 @@ def _of_layer(model: BiLM | ElmoEmbeddings, layers: Layers) -> Encoder:
 
     @tf.function(input_signature=[vectors_spec, _LENGTHS], autograph=False)
     def wanted(vectors: tf.Tensor, lengths: tf.Tensor) -> list[tf.Tensor]:
-        output = bilm(vectors, mask=tf.sequence_mask(lengths, tf.shape(vectors)[1]))
+        mask = tf.sequence_mask(lengths, tf.shape(vectors)[1])
+        output = bilm(vectors, mask=mask, return_state=False)
         all_layers = output.layers()
         if layers == "mix":
             chosen = [mixes[0](all_layers, mask=output.mask, training=False)]

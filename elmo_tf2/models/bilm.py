@@ -75,6 +75,8 @@ class BiLM(keras.Model):
         mask: bool tensor, `(batch, tokens)`; True marks a real token. None: for character ids
             where there is a word, for word vectors everywhere.
         initial_state: `state` of an earlier call's output with as many sentences. None: zeros.
+        return_state: whether the final states are wanted. If not, the output's may be empty, and
+            the words `</S>` of forward and `<S>` of backward LSTMs need not be read.
 
     Returns:
         `BiLMOutput`.
@@ -145,6 +147,7 @@ class BiLM(keras.Model):
         inputs: tf.Tensor,
         mask: tf.Tensor | None = None,
         initial_state: State | None = None,
+        return_state: bool = True,
     ) -> BiLMOutput:
         inputs = tf.convert_to_tensor(inputs)
         is_characters = inputs.dtype.is_integer
@@ -180,7 +183,8 @@ class BiLM(keras.Model):
         else:
             state = self._state_after(begin, end, self._states(initial_state, rows))
         output = self.contextualize(word_vectors, mask, state)
-        return output._replace(state=tuple(self._state_after(end, begin, output.state)))
+        final_state = self._state_after(end, begin, output.state) if return_state else ()
+        return output._replace(state=tuple(final_state))
 
     def _with_boundaries(
         self, inputs: tf.Tensor, is_characters: bool

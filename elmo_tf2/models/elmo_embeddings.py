@@ -212,7 +212,7 @@ class ElmoEmbeddings(keras.layers.Layer):
         return super().__call__(inputs, *args, **kwargs)
 
     def call(self, inputs: Any, training: bool | None = None) -> tf.Tensor | list[tf.Tensor]:
-        output = self.encoder(self._char_ids(inputs))
+        output = self.encoder(self._char_ids(inputs), return_state=False)
         layers = output.layers()
         if self.output_kind == "layers":
             return layers

@@ -348,6 +348,13 @@ def test_given_states_equal_the_reference(options, rng):
                 np.testing.assert_allclose(value[row], expected_value, rtol=0, atol=1e-5)
 
 
+def test_vectors_are_the_same_if_states_are_not_wanted(bilm):
+    ids = char_ids(SENTENCES)
+    output = bilm(ids, return_state=False)
+    assert output.state == ()
+    np.testing.assert_array_equal(vectors(output), vectors(bilm(ids)))
+
+
 def test_none_stands_for_the_zero_state_of_one_lstm(bilm):
     ids = char_ids(SENTENCES)
     state = [None, bilm(ids).state[1], None, None]
