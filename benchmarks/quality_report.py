@@ -7,7 +7,7 @@ from rich.table import Table
 
 METHODS = ("1-NN", "centroid")
 MEANS = ("micro", "macro")
-COLOURS = {"trained": "tab:blue", "trained, bfloat16": "tab:orange", "untrained": "tab:gray"}
+COLOURS = {"trained": "tab:blue", "bfloat16": "tab:orange", "untrained": "tab:gray"}
 
 
 def percent(share: float) -> str:

@@ -35,12 +35,12 @@ def make_encoders(
         bfloat16: whether the trained network is also to compute in bfloat16.
 
     Returns:
-        "trained" and, if wanted, "trained, bfloat16" and "untrained".
+        "trained" and, if wanted, "bfloat16" and "untrained".
     """
     elmo = ElmoEmbeddings.from_weights(weights)
     encoders = {"trained": encoder_of(elmo)}
     if bfloat16:
-        encoders["trained, bfloat16"] = encoder_of(elmo, dtype="bfloat16")
+        encoders["bfloat16"] = encoder_of(elmo, dtype="bfloat16")
     if seed is not None:
         keras.utils.set_random_seed(seed)
         encoders["untrained"] = encoder_of(BiLM(weights.config))

@@ -325,7 +325,7 @@ def test_the_command_writes_a_report_and_a_picture(tmp_path, wsd, ud):
     report = json.loads(report_path.read_text("utf-8"))
     assert ElmoConfig.from_options(report["options"]) == read_model_folder(model).config
     assert report["word_senses"]["baseline"]["micro"] == BASELINE_MICRO
-    for network in ("trained", "trained, bfloat16", "untrained"):
+    for network in ("trained", "bfloat16", "untrained"):
         senses = report["word_senses"]["networks"][network]
         assert senses["layer 0"]["1-NN"]["micro"] == BASELINE_MICRO
         assert set(senses) == set(report["parts_of_speech"]["networks"][network])
