@@ -14,8 +14,9 @@ _WINDOW_TOKENS = 32_768
 _WINDOW_SENTENCES = 4_096
 # The most sentences that are computed together by default: more are hardly faster.
 BATCH_SIZE = 256
-# Padding included. It bounds memory: of the largest published model all layers take 12 KB a token.
-_BATCH_TOKENS = 8_192
+# Padding included. It bounds memory: in the largest published model the gates alone take 64 KB a
+# token, layer and direction.
+_BATCH_TOKENS = 4_096
 # A longer line is no sentence, but a text that was not split.
 MAX_TOKENS = 20_000
 _MAX_BYTES = 2**26

@@ -11,10 +11,6 @@ from elmo_tf2.arguments import check_bool, check_clip, check_integer, check_stat
 from elmo_tf2.layers.lstm_window import activated_gates, clip, lstm_window
 from elmo_tf2.layers.packing import packing
 
-# Enough for the product of the inputs to be as fast as it gets; its results, 4 * units a token,
-# are the largest of all.
-_TOKENS_AT_ONCE = 512
-
 
 @keras.saving.register_keras_serializable(package="elmo_tf2")
 class LSTMWithProjection(keras.layers.Layer):
@@ -312,37 +308,27 @@ def _recurrence(
         *projection_kernel: tf.Tensor,
     ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         num_steps = tf.size(active_rows)
-        ends = tf.cumsum(active_rows)  # of a step's tokens among all
         input_kernel, recurrent_kernel = kernel[:features], kernel[features:]
+        inputs = _rows_of_steps(num_steps, 4 * units, dtype)
+        inputs = inputs.split(tf.matmul(tokens, input_kernel), active_rows)
 
-        def block(first: tf.Tensor, h: tf.Tensor, c: tf.Tensor, outputs: tf.TensorArray) -> Any:
-            """The steps from `first` on whose inputs are multiplied at once."""
-            begin = ends[first] - active_rows[first]
-            fitting = tf.searchsorted(ends, [begin + _TOKENS_AT_ONCE], side="right")[0]
-            last = tf.maximum(fitting, first + 1)
-            gates_of_inputs = tf.matmul(tokens[begin : ends[last - 1]], input_kernel)
-            inputs = _rows_of_steps(last - first, 4 * units, dtype)
-            inputs = inputs.split(gates_of_inputs, active_rows[first:last])
-
-            def step(t: tf.Tensor, h: tf.Tensor, c: tf.Tensor, outputs: tf.TensorArray) -> Any:
-                rows = active_rows[t]  # the sentences that have not ended; the others stand still
-                # A product next to its bias is one operation, and in bfloat16 a faster one.
-                gates = tf.nn.bias_add(tf.matmul(tf.cast(h[:rows], dtype), recurrent_kernel), bias)
-                gates += inputs.read(t - first)
-                i, j, f, o = activated_gates(tf.cast(gates, state_dtype))
-                new_c = clip(f * c[:rows] + i * j, cell_clip)
-                new_h = tf.cast(o * tf.tanh(new_c), dtype)
-                for kernel in projection_kernel:
-                    new_h = clip(tf.matmul(new_h, kernel), projection_clip)
-                h = tf.concat([tf.cast(new_h, state_dtype), h[rows:]], axis=0)
-                c = tf.concat([new_c, c[rows:]], axis=0)
-                return t + 1, h, c, outputs.write(t, new_h)
-
-            return tf.while_loop(lambda t, *_: t < last, step, (first, h, c, outputs), shapes)
+        def step(t: tf.Tensor, h: tf.Tensor, c: tf.Tensor, outputs: tf.TensorArray) -> Any:
+            rows = active_rows[t]  # the sentences that have not ended; the others stand still
+            # A product next to its bias is one operation, and in bfloat16 a faster one.
+            gates = tf.nn.bias_add(tf.matmul(tf.cast(h[:rows], dtype), recurrent_kernel), bias)
+            gates += inputs.read(t)
+            i, j, f, o = activated_gates(tf.cast(gates, state_dtype))
+            new_c = clip(f * c[:rows] + i * j, cell_clip)
+            new_h = tf.cast(o * tf.tanh(new_c), dtype)
+            for kernel in projection_kernel:
+                new_h = clip(tf.matmul(new_h, kernel), projection_clip)
+            h = tf.concat([tf.cast(new_h, state_dtype), h[rows:]], axis=0)
+            c = tf.concat([new_c, c[rows:]], axis=0)
+            return t + 1, h, c, outputs.write(t, new_h)
 
         outputs = _rows_of_steps(num_steps, output_dim, dtype)
         _, h, c, outputs = tf.while_loop(
-            lambda t, *_: t < num_steps, block, (0, h, c, outputs), shapes
+            lambda t, *_: t < num_steps, step, (0, h, c, outputs), shapes
         )
         return outputs.concat(), h, c
 
