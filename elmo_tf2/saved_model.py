@@ -235,8 +235,8 @@ def export_saved_model(
             bfloat16 half of it): they are looked up, and the character CNN is for all others. The
             vectors are the same, and sooner there.
         dtype: of the weights and the matrix products, "float32" or "bfloat16", which is half as
-            large; on processors with instructions for it (AVX512-BF16, AMX) it is faster in
-            batches. Outputs are float32 in both, with about two right digits of bfloat16.
+            large; on processors with instructions for it (AVX512-BF16, AMX) it is faster.
+            Outputs are float32 in both, with about two right digits of bfloat16.
 
     Returns:
         The folder's path.

@@ -92,9 +92,9 @@ def export(
     dtype: Annotated[
         Dtype,
         typer.Option(
-            help="bfloat16 has weights and matrix products in bfloat16: half as large, faster in "
-            "batches on processors with instructions for it (AVX512-BF16, AMX), about two digits "
-            "right. What it gives is float32."
+            help="bfloat16 has weights and matrix products in bfloat16: half as large, faster on "
+            "processors with instructions for it (AVX512-BF16, AMX), about two digits right. What "
+            "it gives is float32."
         ),
     ] = Dtype.float32,
     options: Options = None,
