@@ -117,21 +117,40 @@ def tell_senses(train: np.ndarray, senses: Sequence[str], test: np.ndarray) -> d
     Returns:
         dict of the senses of the test instances, by "1-NN" and "centroid".
     """
-    names = np.array([name for name, _ in Counter(senses).most_common()])
-    votes = (np.array(senses)[:, np.newaxis] == names).astype(float)  # (train instances, senses)
+    names, votes = _votes(senses)
     counts = votes.sum(axis=0)
     centroids = votes.T @ train / counts[:, np.newaxis]
     return {
-        "1-NN": names[_elect(test, train, votes)],
-        "centroid": names[_elect(test, centroids, np.diag(counts))],
+        "1-NN": nearest_senses(_cosines(test, train), senses),
+        "centroid": names[_elect(_cosines(test, centroids), np.diag(counts))],
     }
 
 
-def _elect(queries: np.ndarray, points: np.ndarray, votes: np.ndarray) -> np.ndarray:
+def nearest_senses(cosines: np.ndarray, senses: Sequence[str]) -> np.ndarray:
+    """Returns the sense of each instance's nearest train instance; of equals, that of most.
+
+    Args:
+        cosines: float64 array, `(instances, train instances)`.
+        senses: of the train instances.
+    """
+    names, votes = _votes(senses)
+    return names[_elect(cosines, votes)]
+
+
+def _votes(senses: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+    """The senses, most frequent first, and 1 for each instance's own, `(instances, senses)`."""
+    names = np.array([name for name, _ in Counter(senses).most_common()])
+    return names, (np.array(senses)[:, np.newaxis] == names).astype(float)
+
+
+def _elect(cosines: np.ndarray, votes: np.ndarray) -> np.ndarray:
     """The column of `votes`, `(points, columns)`, with most of them from the nearest points."""
-    cosine = _unit(queries) @ _unit(points).T  # (queries, points)
-    is_nearest = cosine >= cosine.max(axis=1, keepdims=True) - SAME_COSINE
+    is_nearest = cosines >= cosines.max(axis=1, keepdims=True) - SAME_COSINE
     return (is_nearest @ votes).argmax(axis=1)
+
+
+def _cosines(queries: np.ndarray, points: np.ndarray) -> np.ndarray:
+    return _unit(queries) @ _unit(points).T
 
 
 def _unit(vectors: np.ndarray) -> np.ndarray:

@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 from quality_data import HOW_TO_GET, read_wsd
-from quality_tasks import accuracies, tell_senses, vectors_of_instances
+from quality_tasks import accuracies, nearest_senses, vectors_of_instances
 from quality_vectors import embed
 from rich.progress import Progress
+from scipy.sparse import issparse
 from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import normalize
@@ -53,7 +54,8 @@ class VectorTask(abc.ABC):
         network = "untrained" if variant == "untrained" else "trained"
         if network not in self._layers:
             self._layers[network] = self._embed(network)
-        layers = self._layers[network]
+        # float32's rounding would tell equal cosines apart.
+        layers = self._layers[network].astype(np.float64)
         if variant.startswith("layer"):
             return normalize(layers[self._networks.trained.layers.index(variant)])
         return normalize(layers.mean(axis=0))
@@ -146,11 +148,10 @@ class SenseTask(VectorTask):
         self, train: Any, senses: np.ndarray, queries: Any, setting: dict[str, Any]
     ) -> np.ndarray:
         if self._method == "1-NN":
-            dense = (
-                each.toarray() if hasattr(each, "toarray") else each for each in (train, queries)
-            )
-            train, queries = dense
-            return tell_senses(train, senses, queries)["1-NN"]
+            cosines = queries @ train.T
+            if issparse(cosines):  # of bags, which would take gigabytes if they were dense
+                cosines = cosines.toarray()
+            return nearest_senses(cosines, senses)
         if len(set(senses)) == 1:
             return np.full(queries.shape[0], senses[0])
         # Several threads wait for one another actively.
