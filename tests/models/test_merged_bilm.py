@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from elmo_tf2.models import BiLM, set_bilm_arrays
 from tests import numpy_reference as reference
-from tests.models.test_bilm import PROMISE, SENTENCES, SMALL, char_ids, make_bilm, merged, vectors
+from tests.models.bilm_cases import PROMISE, SENTENCES, SMALL, char_ids, make_bilm, merged, vectors
 
 MERGES = ["add", "concat"]
 
