@@ -311,7 +311,9 @@ def main(
         json_report.write_text(json.dumps(report, indent=2) + "\n", "utf-8")
         console.print(f"Report: {json_report}")
     if plot is not None:
-        throughput_plot(report["implementations"], plot)
+        throughput_plot(
+            report["implementations"], report["arithmetic_limit_tokens_per_second"], plot
+        )
         console.print(f"Plot: {plot}")
 
 

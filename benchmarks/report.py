@@ -182,31 +182,46 @@ def throughput_table(
     return table
 
 
-def throughput_plot(results: dict[str, dict[str, Any]], path: Path) -> None:
+def throughput_plot(
+    results: dict[str, dict[str, Any]], limits: dict[str, dict[int | str, float]], path: Path
+) -> None:
     """Draws the tokens a second of all implementations, a panel for each column.
 
     Args:
         results: by implementation, what `summarise` returns.
+        limits: as of `throughput_table`.
         path: the picture, whose ending tells the format.
     """
     colours = {"peer": "#999999", "ours": "#0072B2", "other": "#E69F00"}
-    columns = list(dict.fromkeys(c for result in results.values() for c in result["batches"]))
-    figure = Figure(figsize=(4 * len(columns), 0.35 * len(results) + 1.2), dpi=110)
+    columns = list(limits["float32"])
+    figure = Figure(
+        figsize=(2.8 * len(columns) + 2, 0.35 * len(results) + 1.6), dpi=110, layout="constrained"
+    )
     FigureCanvasAgg(figure)  # no window, whatever the environment
-    panels = figure.subplots(1, len(columns), squeeze=False)[0]
+    panels = figure.subplots(1, len(columns), squeeze=False, sharex=True, sharey=True)[0]
     for axes, column in zip(panels, columns, strict=True):
-        rows = {name: r["batches"][column] for name, r in results.items() if column in r["batches"]}
-        rates = [row["tokens_per_second"] for row in rows.values()]
+        rates = [
+            each["batches"].get(column, {}).get("tokens_per_second", 0) for each in results.values()
+        ]
         bars = axes.barh(
-            list(rows), rates, color=[colours[IMPLEMENTATIONS[name].kind] for name in rows]
+            list(results), rates, color=[colours[IMPLEMENTATIONS[name].kind] for name in results]
         )
-        axes.bar_label(bars, [f"{rate:,.0f}" for rate in rates], padding=3)
-        axes.set_xlim(right=max(rates) * 1.2)
+        axes.bar_label(
+            bars,
+            [f"{rate:,.0f}" if rate else "" for rate in rates],
+            padding=3,
+            bbox={"facecolor": "white", "linewidth": 0, "pad": 1},
+        )
+        for (dtype, limit), style in zip(limits.items(), ("--", ":"), strict=True):
+            axes.axvline(
+                limit[column], color="#D55E00", linestyle=style, label=f"ELMo's limit in {dtype}"
+            )
         axes.set_title(column if column == CORPUS else f"batch size {column}")
         axes.set_xlabel("tokens per second")
-        axes.invert_yaxis()
         axes.spines[["top", "right"]].set_visible(False)
-    figure.set_layout_engine("constrained")
+    panels[0].invert_yaxis()  # shared
+    panels[0].margins(x=0.2)
+    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower right", ncols=2)
     figure.savefig(path)
 
 

@@ -70,10 +70,12 @@ def test_each_column_has_its_best_peer_and_a_corpus_the_best_of_all_batch_sizes(
     assert best_of_peers({"elmo_tf2": RESULTS["elmo_tf2"]}, ["1"]) == {"1": None}
 
 
+LIMITS = {dtype: {"1": 1.0, "128": 2.0, "corpus": 3.0} for dtype in ("float32", "bfloat16")}
+
+
 def test_the_table_has_rates_ratios_and_limits():
-    limits = {dtype: {"1": 1.0, "128": 2.0, "corpus": 3.0} for dtype in ("float32", "bfloat16")}
     console = Console(width=200, record=True)
-    console.print(throughput_table(RESULTS, limits))
+    console.print(throughput_table(RESULTS, LIMITS))
     lines = {
         line.split("│")[1].strip(): line
         for line in console.export_text().splitlines()
@@ -88,7 +90,7 @@ def test_the_table_has_rates_ratios_and_limits():
 
 
 def test_the_picture(tmp_path):
-    throughput_plot(RESULTS, tmp_path / "rates.png")
+    throughput_plot(RESULTS, LIMITS, tmp_path / "rates.png")
     assert (tmp_path / "rates.png").read_bytes().startswith(b"\x89PNG")
 
 
