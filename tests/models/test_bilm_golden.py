@@ -12,9 +12,7 @@ from elmo_tf2.config import ElmoConfig
 from elmo_tf2.layers import ScalarMix
 from elmo_tf2.models import BiLM, set_bilm_arrays
 from tests import numpy_reference as reference
-from tests.models.bilm_cases import (
-    char_ids,
-)
+from tests.models.bilm_cases import char_ids
 
 # float32, and the two reference implementations differ from each other by up to 2e-6.
 GOLDEN = {"rtol": 0, "atol": 1e-5}
