@@ -230,3 +230,19 @@ def test_embed_gives_a_tf1_hub_modules_own_vectors(golden, tmp_path):
         word_layer = np.tile(expected["default__word_emb"][row, :length], 2)
         layers = [expected[f"default__lstm_outputs{number}"][row, :length] for number in (1, 2)]
         np.testing.assert_allclose(vectors, [word_layer, *layers], atol=1e-5)
+
+
+def test_embed_and_plot_do_not_run_a_module_that_is_not_trusted(tmp_path):
+    variables = hub_variables(random_language_model(CONFIG, np.random.default_rng(0)))
+    module = write_hub_module(tmp_path / "module", variables)  # its graph is no graph
+    run("convert", module, tmp_path / "folder", "--no-prove")
+    text = tmp_path / "text.txt"
+    text.write_text("the cat\nthe cat is on the mat\n")
+    vectors = []
+    for model in (module, tmp_path / "folder"):
+        run("embed", model, text, tmp_path / f"{model.name}.hdf5", "--no-prove")
+        vectors.append(np.concatenate(list(read_features(tmp_path / f"{model.name}.hdf5")), axis=1))
+        page = tmp_path / f"{model.name}.html"
+        run("plot", "cat", text, "--model", model, "--out", page, "--no-prove")
+    np.testing.assert_array_equal(*vectors)
+    assert "can't be loaded" in run("embed", module, text, tmp_path / "out.hdf5", exit_code=1)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from elmo_tf2.cli.arguments import Overwrite
+from elmo_tf2.cli.arguments import Overwrite, Prove
 from elmo_tf2.cli.messages import quiet_imports, say, say_table
 from elmo_tf2.files import check_free
 from elmo_tf2.presets import DEFAULT_PRESET, find_model
@@ -48,6 +48,7 @@ def demo(
         ),
     ] = None,
     overwrite: Overwrite = False,
+    prove: Prove = True,
 ) -> None:
     """Shows what ELMo does."""
     model = find_model(model)
@@ -58,7 +59,7 @@ def demo(
     senses = read_senses()
     if word is not None and word not in senses:
         raise typer.BadParameter(f"There are sentences for these words: {', '.join(senses)}.")
-    made = demonstrate(model, out, overwrite=overwrite)
+    made = demonstrate(model, out, overwrite, prove)
     say(f"Exported {model.name} to {made.saved_model}, and opened it with hub.load in another")
     say(f"process: python word_vectors.py {model.name} senses.json vectors.npz")
     for figures in made.words:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from elmo_tf2.cli.arguments import Tokenizer, model_argument
+from elmo_tf2.cli.arguments import Prove, Tokenizer, model_argument
 from elmo_tf2.cli.messages import complain, progress_bar, quiet_imports, say
 from elmo_tf2.presets import find_model
 
@@ -92,14 +92,15 @@ def _layers(value: str) -> tuple[int, ...] | str:
         ) from None
 
 
-def readable_model(model: Path) -> "Path | ElmoEmbeddings":
+def readable_model(model: Path, prove: bool) -> "Path | ElmoEmbeddings":
     """What `embed_file` takes of a model that is named by its path or as a preset.
 
     Args:
         model: of `find_model`.
+        prove: whether a TF1 Hub module is run to compare its vectors.
 
     Returns:
-        Its path; of a TF1 Hub module, which must be proven first, the model.
+        Its path; of a TF1 Hub module, which `embed_file` does not take, the model.
     """
     model = find_model(model)
     with quiet_imports():
@@ -109,7 +110,7 @@ def readable_model(model: Path) -> "Path | ElmoEmbeddings":
 
     if detect(model) != "tf1 hub module":
         return model
-    return ElmoEmbeddings.from_weights(load_weights(model))
+    return ElmoEmbeddings.from_weights(load_weights(model, prove=prove))
 
 
 def _write_projector(
@@ -222,6 +223,7 @@ def embed(
             "text or choice.",
         ),
     ] = False,
+    prove: Prove = True,
 ) -> None:
     """Computes the vectors of a text."""
     chosen = None if layers is None else _layers(layers)
@@ -233,7 +235,7 @@ def embed(
     }
     if projector and dtype is not Dtype.float32:
         raise typer.BadParameter("--projector writes tables, which have no --dtype.")
-    source = readable_model(model)
+    source = readable_model(model, prove)
     if projector:
         _write_projector(source, text, out, max_points, options)
         return

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from elmo_tf2.cli.arguments import Overwrite, Tokenizer
+from elmo_tf2.cli.arguments import Overwrite, Prove, Tokenizer
 from elmo_tf2.cli.embed import readable_model
 from elmo_tf2.cli.messages import progress_bar, quiet_imports, say, say_table
 from elmo_tf2.presets import DEFAULT_PRESET
@@ -87,9 +87,10 @@ def plot(
         ),
     ] = None,
     overwrite: Overwrite = False,
+    prove: Prove = True,
 ) -> None:
     """Draws the vectors of a word."""
-    source = readable_model(model)
+    source = readable_model(model, prove)
     with quiet_imports():
         from elmo_tf2.plot import plot_word
 

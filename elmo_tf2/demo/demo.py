@@ -49,7 +49,9 @@ def read_senses() -> dict[str, dict[str, list[str]]]:
     return json.loads(text)
 
 
-def demonstrate(model: StrPath, folder: StrPath, overwrite: bool = False) -> Demonstration:
+def demonstrate(
+    model: StrPath, folder: StrPath, overwrite: bool = False, prove: bool = True
+) -> Demonstration:
     """Exports a model, lets another process compute vectors with it, and compares them.
 
     The other process runs a script that needs TensorFlow, tensorflow_hub and NumPy alone. Raw
@@ -59,6 +61,7 @@ def demonstrate(model: StrPath, folder: StrPath, overwrite: bool = False) -> Dem
         model: what `elmo_tf2.weights.read_weights` takes.
         folder: the folder to make. The SavedModel in it is named as the model.
         overwrite: whether an existing folder of an earlier demonstration may be replaced.
+        prove: whether a TF1 Hub module is run to compare its vectors.
 
     Returns:
         A `Demonstration`.
@@ -74,7 +77,7 @@ def demonstrate(model: StrPath, folder: StrPath, overwrite: bool = False) -> Dem
     name = model.absolute().name
     parts = (name, SCRIPT, SENTENCES_FILE, VECTORS_FILE, PICTURE_FILE)
     check_free(folder, overwrite, parts)
-    elmo = ElmoEmbeddings.from_weights(load_weights(model), tokenizer="words")
+    elmo = ElmoEmbeddings.from_weights(load_weights(model, prove=prove), tokenizer="words")
     senses = read_senses()
     with completed(folder, overwrite) as unfinished:
         unfinished.mkdir()
