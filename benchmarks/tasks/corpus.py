@@ -73,7 +73,7 @@ class Corpus:
 
     def vectors(
         self, encoder: Encoder, num_train: int, description: str, bar: Progress
-    ) -> dict[str, np.ndarray]:
+    ) -> tuple[dict[str, np.ndarray], np.ndarray]:
         """Computes the vectors of all words.
 
         Every layer is divided by the standard deviation of all its numbers in train: those of an
@@ -86,13 +86,14 @@ class Corpus:
             bar: the progress bar.
 
         Returns:
-            dict of float16 tables `(places, dim)`, by layer.
+            dict of float16 tables `(places, dim)`, by layer; and what each layer was divided by.
         """
         shape = (len(encoder.layers), len(self.words), encoder.dim)
         layers = np.zeros(shape, np.float16)
         for number, vectors in embed(encoder, self.sentences, description, bar):
             start, end = self._starts[number : number + 2]
             layers[:, start:end] = vectors
-        for layer in layers:
-            layer /= layer[1 : self._starts[num_train]].std(dtype=np.float64)
-        return dict(zip(encoder.layers, layers, strict=True))
+        deviations = layers[:, 1 : self._starts[num_train]].std(axis=(1, 2), dtype=np.float64)
+        for layer, deviation in zip(layers, deviations, strict=True):
+            layer /= deviation
+        return dict(zip(encoder.layers, layers, strict=True)), deviations

@@ -12,14 +12,14 @@ from tasks.data import TaskData
 from tasks.models import Setting
 from tasks.networks import Networks
 from tasks.search import grid
-from tasks.training import Learned, learn
+from tasks.training import FineTuning, Learned, learn
 
 # Of the examples of dev, at most: it is measured after every epoch.
 DEV_EXAMPLES = 500
 GRID = grid(learning_rate=(1e-3, 3e-3), units=(64, 128), dropout=(0.2, 0.5))
-# The whole encoder wants smaller steps than a head, and costs many times as much.
-FINE_TUNING_GRID = grid(learning_rate=(3e-4, 1e-3), units=(64,), dropout=(0.2,))
 QUICK = grid(learning_rate=(1e-3,), units=(64,), dropout=(0.2,))
+# All else is as of the frozen encoder's model, from which fine-tuning goes on.
+FINE_TUNING_GRID = grid(fine_tuning_rate=(1e-4, 5e-4))
 
 
 class HeadTask:
@@ -45,7 +45,7 @@ class HeadTask:
         self._corpus, self._data = number(read(folder))
         self._data = self._data._replace(dev=subset(self._data.dev, 1, 0)[:DEV_EXAMPLES])
         self._labels = labels_of(kind, self._data.train)
-        self._made: dict[str, dict[str, np.ndarray]] = {}
+        self._made: dict[str, tuple[dict[str, np.ndarray], np.ndarray | None]] = {}
 
     def run(self, variant: str, share: float, seed: int, setting: dict[str, Any]) -> Learned:
         """Trains and measures.
@@ -61,25 +61,30 @@ class HeadTask:
         """
         data = self._data._replace(train=subset(self._data.train, share, seed))
         learned_from = [each for example in data.train for each in example.numbers]
-        tables = {"word": self._corpus.word_ids(learned_from), **self._tables(variant)}
-        batches = Batches(self._kind, self._corpus, tables, self._labels)
-        elmo = self._networks.trainable() if variant == "fine-tuned" else None
-        return learn(batches, data, Setting(**setting), seed, elmo)
-
-    def _tables(self, variant: str) -> dict[str, np.ndarray]:
-        """What is given beside the word's number."""
+        word = {"word": self._corpus.word_ids(learned_from)}
+        tables, deviations = self._tables("mix" if variant == "fine-tuned" else variant)
+        batches = self._batches(word | tables)
+        fine_tuning = None
         if variant == "fine-tuned":
-            return {"text": self._corpus.words}
+            text = self._batches(word | {"text": self._corpus.words})
+            fine_tuning = FineTuning(text, self._networks, deviations)
+        return learn(batches, data, Setting(**setting), seed, fine_tuning)
+
+    def _batches(self, tables: dict[str, np.ndarray]) -> Batches:
+        return Batches(self._kind, self._corpus, tables, self._labels)
+
+    def _tables(self, variant: str) -> tuple[dict[str, np.ndarray], np.ndarray | None]:
+        """What is given beside the word's number, and what the layers of it were divided by."""
         source = variant if variant in ("none", "untrained") else "trained"
         if source not in self._made:
             self._made[source] = self._make(source)
-        made = self._made[source]
-        return {variant: made[variant]} if variant in made else made
+        made, deviations = self._made[source]
+        return ({variant: made[variant]} if variant in made else made), deviations
 
-    def _make(self, source: str) -> dict[str, np.ndarray]:
+    def _make(self, source: str) -> tuple[dict[str, np.ndarray], np.ndarray | None]:
         """Characters, or the vectors of a network."""
         if source == "none":
-            return {"chars": self._corpus.char_ids()}
+            return {"chars": self._corpus.char_ids()}, None
         num_train = sum(len(each.numbers) for each in self._data.train)
         encoder = getattr(self._networks, source)
         return self._corpus.vectors(encoder, num_train, f"{source}: vectors", self._bar)

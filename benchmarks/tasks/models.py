@@ -10,6 +10,7 @@ import tensorflow as tf
 from elmo_tf2 import ElmoEmbeddings
 from elmo_tf2.layers import ScalarMix
 from tasks.corpus import NUM_CHARS
+from tasks.networks import Networks
 
 WORD_DIM = 100
 CHAR_DIM = 16
@@ -25,11 +26,13 @@ class Setting(NamedTuple):
         learning_rate: of Adam.
         units: of the LSTM, in each direction.
         dropout: on what goes into it and what comes out.
+        fine_tuning_rate: of Adam once the encoder learns, too.
     """
 
     learning_rate: float
     units: int
     dropout: float
+    fine_tuning_rate: float = 0.0
 
 
 def build_model(
@@ -94,6 +97,42 @@ def build_model(
         jit_compile=False,  # XLA would compile anew for every length
     )
     return model
+
+
+def unfreeze(
+    model: keras.Model,
+    kind: str,
+    tables: Mapping[str, np.ndarray],
+    setting: Setting,
+    networks: Networks,
+    deviations: np.ndarray,
+) -> keras.Model:
+    """Makes the model that answers as another one does, and whose encoder learns, too.
+
+    Args:
+        model: of `build_model`, with the layers of a frozen encoder in its tables.
+        kind: of the task, as of `measure`.
+        tables: as the model's, but with `text` in place of layers.
+        setting: sizes and rates.
+        networks: the encoders.
+        deviations: what each layer was divided by in the model's tables.
+
+    Returns:
+        A compiled model.
+    """
+    (mix,) = (layer for layer in model.layers if isinstance(layer, ScalarMix))
+    elmo = networks.trainable(float(mix.gamma) * mix.layer_weights / deviations)
+    setting = setting._replace(learning_rate=setting.fine_tuning_rate)
+    unfrozen = build_model(kind, tables, setting, model.output_shape[-1], elmo)
+    for layer, frozen in zip(_head(unfrozen), _head(model), strict=True):
+        layer.set_weights(frozen.get_weights())
+    return unfrozen
+
+
+def _head(model: keras.Model) -> list[keras.layers.Layer]:
+    """Its layers with weights, without ELMo."""
+    kinds = (keras.layers.Embedding, keras.layers.Bidirectional, keras.layers.Dense)
+    return [layer for layer in model.layers if isinstance(layer, kinds)]
 
 
 def _char_cnn(chars: keras.KerasTensor) -> keras.KerasTensor:

@@ -3,6 +3,7 @@
 from importlib.metadata import version
 from typing import Any
 
+import numpy as np
 from quality_vectors import make_encoders
 
 from elmo_tf2 import ElmoEmbeddings
@@ -34,9 +35,19 @@ class Networks:
         """What the words may be given as."""
         return ["none", "mix", *self.trained.layers, "fine-tuned", "untrained"]
 
-    def trainable(self) -> ElmoEmbeddings:
-        """Makes the encoder anew, to be trained with a task."""
-        return ElmoEmbeddings.from_weights(self._weights, encoder_trainable=True)
+    def trainable(self, layer_weights: np.ndarray) -> ElmoEmbeddings:
+        """Makes the encoder anew, to be trained with a task.
+
+        Args:
+            layer_weights: what the layers are multiplied by in their sum, at first.
+        """
+        gamma = layer_weights.sum()
+        return ElmoEmbeddings.from_weights(
+            self._weights,
+            encoder_trainable=True,
+            initial_weights=np.log(layer_weights / gamma),
+            initial_gamma=gamma,
+        )
 
     def identity(self, quick: bool) -> dict[str, Any]:
         """Returns the `IDENTITY` of results."""

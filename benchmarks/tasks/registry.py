@@ -49,8 +49,10 @@ class Task(NamedTuple):
 
     def settings(self, variant: str, quick: bool) -> list[dict[str, Any]]:
         """Returns what the search tries; one setting is no search."""
+        if variant == "fine-tuned":
+            return FINE_TUNING_GRID[:1] if quick else FINE_TUNING_GRID
         if self.has_head:
-            return QUICK if quick else FINE_TUNING_GRID if variant == "fine-tuned" else GRID
+            return QUICK if quick else GRID
         return (C_GRID[1:2] if quick else C_GRID) if self.kind == "logistic" else [{}]
 
 

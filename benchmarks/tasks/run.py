@@ -110,8 +110,7 @@ def run(jobs: list["Job"], data: Path, networks: "Networks", results: Results, q
         results: where results go.
         quick: whether it is a first look.
     """
-    from tasks.registry import TASKS, open_task
-    from tasks.search import best_setting
+    from tasks.registry import open_task
 
     left = [job for job in jobs if not job.is_done(results)]
     console.print(f"{len(jobs)} models in all, {len(jobs) - len(left)} of them done before.")
@@ -130,16 +129,23 @@ def run(jobs: list["Job"], data: Path, networks: "Networks", results: Results, q
         for name, some in itertools.groupby(left, key=lambda job: job.task):
             task = opened.pop(name)  # so that its vectors do not outlive it
             for job in some:
-                setting = job.setting or best_setting(
-                    results, name, job.variant, TASKS[name].settings(job.variant, quick)
-                )
+                setting = job.setting or found(results, name, job.variant, quick)
+                before = found(results, name, "mix", quick) if job.variant == "fine-tuned" else {}
                 what = f"{name}, {job.variant}, {100 * job.share:g} % of the labels, {job.kind}"
                 bar.update(whole, description=what)
-                learned = task.run(job.variant, job.share, job.seed, setting)
+                learned = task.run(job.variant, job.share, job.seed, before | setting)
                 results.add({**job._asdict(), "setting": setting, **learned._asdict()})
                 bar.advance(whole)
                 told = f"{what}: {outcome(job, setting, learned)}"
                 bar.console.print(told, highlight=False, soft_wrap=True)
+
+
+def found(results: Results, name: str, variant: str, quick: bool) -> dict[str, Any]:
+    """Returns the setting that the search has found for a variant of a task."""
+    from tasks.registry import TASKS
+    from tasks.search import best_setting
+
+    return best_setting(results, name, variant, TASKS[name].settings(variant, quick))
 
 
 def outcome(job: "Job", setting: dict[str, Any], learned: "Learned") -> str:
@@ -223,12 +229,14 @@ def main(
 
     - layer0, layer1, …: the same with one frozen layer alone;
 
-    - fine-tuned: the same with an ELMo that learns with the head;
+    - fine-tuned: mix, and where it is at its best, ELMo goes on to learn with
+      the head;
 
     - untrained: as mix, with an ELMo that never learned, all weights random.
 
     For every variant and task the same search, on the dev set, chooses the
-    learning rate, the size and the dropout; then three seeds are trained.
+    learning rate, the size and the dropout; then three seeds are trained. Of
+    fine-tuned it chooses the learning rate it goes on with.
 
     A first look:
 
@@ -255,6 +263,8 @@ def main(
     try:
         networks = Networks(model, load_weights(find_model(model)))
         chosen = choose(variants, networks.variants, "--variants")
+        if "fine-tuned" in chosen and "mix" not in chosen[: chosen.index("fine-tuned")]:
+            raise typer.BadParameter("fine-tuned begins as mix: name that before it.")
         results = Results(out, networks.identity(quick))
         if results.dropped:
             console.print(f"{out}: its damaged last line was dropped ({results.dropped} bytes).")

@@ -7,13 +7,14 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import keras
+import numpy as np
 import tensorflow as tf
 
-from elmo_tf2 import ElmoEmbeddings
 from tasks.batches import Batches, Numbered
 from tasks.data import TaskData
 from tasks.metrics import MAIN, measure
-from tasks.models import Setting, build_model
+from tasks.models import Setting, build_model, unfreeze
+from tasks.networks import Networks
 
 MOST_EPOCHS = 30
 PATIENCE = 3  # epochs without a better dev set
@@ -51,12 +52,26 @@ class Stopwatch:
         return tuple(round(end - start, 1) for start, end in zip(self._start, now, strict=True))
 
 
+class FineTuning(NamedTuple):
+    """What it takes to go on with an encoder that learns, too.
+
+    Attributes:
+        batches: with the words' text.
+        networks: the encoders.
+        deviations: what each layer of the frozen encoder was divided by.
+    """
+
+    batches: Batches
+    networks: Networks
+    deviations: np.ndarray
+
+
 def learn(
     batches: Batches,
     data: TaskData,
     setting: Setting,
     seed: int,
-    elmo: ElmoEmbeddings | None = None,
+    fine_tuning: FineTuning | None = None,
 ) -> Learned:
     """Trains a model and measures it.
 
@@ -65,7 +80,7 @@ def learn(
         data: numbered; its train is what to learn from.
         setting: sizes and rates.
         seed: of the initial weights, of dropout, and of the order of the examples.
-        elmo: the encoder that trains too, if there is one.
+        fine_tuning: how to go on where the model with a frozen encoder is at its best.
 
     Returns:
         How it went, with the weights of the best epoch.
@@ -73,7 +88,24 @@ def learn(
     watch = Stopwatch()
     gc.collect()  # the model before this one, of which an encoder may be a part, is in circles
     keras.utils.set_random_seed(seed)
-    model = build_model(batches.kind, batches.tables, setting, len(batches.labels), elmo)
+    model = build_model(batches.kind, batches.tables, setting, len(batches.labels))
+    dev, test, epochs = _train(model, batches, data, seed, PATIENT_UPDATES)
+    if fine_tuning is not None:
+        batches, networks, deviations = fine_tuning
+        model = unfreeze(model, batches.kind, batches.tables, setting, networks, deviations)
+        dev, test, more = _train(model, batches, data, seed, 0)
+        epochs += more
+    return Learned(dev, test, epochs, *watch.read())
+
+
+def _train(
+    model: keras.Model, batches: Batches, data: TaskData, seed: int, patient_updates: int
+) -> tuple[dict[str, float], dict[str, float], int]:
+    """Trains until dev gets no better; the metrics on dev and test, and the number of epochs.
+
+    Before `patient_updates` it does not give up. The model keeps the weights of the best epoch, and
+    what it had before counts as one.
+    """
     signature = batches.signature
     update = tf.function(lambda *batch: model.train_step(batch), input_signature=signature)
     predict = tf.function(
@@ -85,7 +117,7 @@ def learn(
         return measure(batches.kind, gold, batches.answers(predict, examples))
 
     metric = MAIN[batches.kind]
-    dev: dict[str, float] = {}
+    dev, weights = measured(data.dev), model.get_weights()
     best_epoch = updates = 0
     epochs = itertools.islice(batches.epochs(data.train, seed), MOST_EPOCHS)
     for epoch, epoch_batches in enumerate(epochs, 1):
@@ -93,9 +125,9 @@ def learn(
             update(*batch)
             updates += 1
         found = measured(data.dev)
-        if not dev or found[metric] > dev[metric]:
+        if found[metric] > dev[metric]:
             dev, best_epoch, weights = found, epoch, model.get_weights()
-        elif epoch >= best_epoch + PATIENCE and updates >= PATIENT_UPDATES:
+        elif epoch >= best_epoch + PATIENCE and updates >= patient_updates:
             break
     model.set_weights(weights)
-    return Learned(dev, measured(data.test), epoch, *watch.read())
+    return dev, measured(data.test), epoch

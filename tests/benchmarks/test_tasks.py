@@ -10,6 +10,7 @@ pytest.importorskip("seqeval")
 
 import tensorflow as tf
 from quality_data import HOW_TO_GET
+from quality_vectors import embed
 from rich.progress import Progress
 from tasks import batches, data, head_task, report, run, search, training
 from tasks.corpus import CHARS, Corpus
@@ -19,6 +20,7 @@ from tasks.registry import TASKS, open_task
 from tasks.results import Results
 from typer.testing import CliRunner
 
+from elmo_tf2.layers import ScalarMix
 from elmo_tf2.weights import read_model_folder
 from tests.cli_fixtures import write_model_folder
 
@@ -208,8 +210,11 @@ def test_a_long_word_keeps_its_beginning_and_its_end():
 
 def test_layers_are_scaled_by_what_train_has(networks, opened):
     corpus = Corpus([["a", "b"], ["c"]])
-    layers = corpus.vectors(networks.trained, 1, "", Progress(disable=True))
+    layers, deviations = corpus.vectors(networks.trained, 1, "", Progress(disable=True))
     assert list(layers) == ["layer0", "layer1", "layer2"]
+    computed = dict(embed(networks.trained, corpus.sentences, "", Progress(disable=True)))
+    for layer, deviation, expected in zip(layers.values(), deviations, computed[0], strict=True):
+        np.testing.assert_allclose(layer[1:3] * deviation, expected, atol=1e-3)
     for layer in layers.values():
         assert layer[1:3].std(dtype=np.float64) == pytest.approx(1, abs=2e-3)  # float16
         assert not layer[0].any()
@@ -253,8 +258,9 @@ def test_correlations_of_scores_and_of_ranks():
 
 
 def check(task, name, variant):
-    learned = task.run(variant, 1.0, 1, TASKS[name].settings(variant, quick=True)[0])
-    assert learned.epochs == (1 if TASKS[name].has_head else 0)
+    settings = [TASKS[name].settings(each, quick=True)[0] for each in ("mix", variant)]
+    learned = task.run(variant, 1.0, 1, settings[0] | settings[1])
+    assert learned.epochs == (1 if TASKS[name].has_head else 0) + (variant == "fine-tuned")
     for metrics in (learned.dev, learned.test):
         assert all(-1 <= value <= 1 for value in metrics.values())
 
@@ -262,6 +268,22 @@ def check(task, name, variant):
 @pytest.mark.parametrize("variant", ["none", "layer1", "fine-tuned", "untrained"])
 def test_every_variant_learns(short, opened, variant):
     check(opened["trec"], "trec", variant)
+
+
+def test_fine_tuning_begins_as_the_frozen_model_ended(opened, monkeypatch):
+    models = []
+
+    def train(model, batches, data, *_):
+        mixes = [layer for layer in model.layers if isinstance(layer, ScalarMix)]
+        for mix in mixes:
+            mix.set_weights([np.array([0.5, -0.5, 0.0]), np.array(-1.5)])
+        models.append(model(batches.inputs(data.test)).numpy())
+        return {}, {}, 1
+
+    monkeypatch.setattr(training, "_train", train)
+    opened["stsb"].run("fine-tuned", 1.0, 1, {**head_task.QUICK[0], "fine_tuning_rate": 0.01})
+    assert np.ptp(models[0]) > 1e-3
+    np.testing.assert_allclose(*models, atol=1e-3)  # float16
 
 
 @pytest.mark.parametrize("name", TASKS)
@@ -384,6 +406,7 @@ def test_a_damaged_line_before_the_last_is_told(tmp_path, networks):
     [
         (["chess"], "TASK has 'chess'. There are: upos"),
         (["trec", "--variants", "layer7"], "--variants has 'layer7'. There are: none"),
+        (["trec", "--variants", "fine-tuned,none"], "fine-tuned begins as mix: name that before"),
         (["trec", "--shares", "0"], "--shares takes percentages above 0"),
         (["trec", "--shares", "some"], "--shares takes percentages above 0"),
         (["trec", "--model", "nothing"], "'nothing'"),
