@@ -21,6 +21,38 @@ from elmo_tf2.weights import ElmoWeights, read_model_folder
 
 
 @keras.saving.register_keras_serializable(package="elmo_tf2")
+class WordMask(keras.Operation):
+    """Tells where the words are.
+
+    A functional model needs it as a step of its graph: beside a layer whose mask is one, as an
+    `Embedding`'s is, Keras takes a vector without for one that is real at every place.
+
+    Args:
+        tokenizer: as of `ElmoEmbeddings`.
+
+    Call arguments:
+        inputs: as of `ElmoEmbeddings`, but no list.
+
+    Returns:
+        bool tensor, `(batch, tokens)`.
+    """
+
+    def __init__(self, tokenizer: str, name: str | None = None) -> None:
+        super().__init__(name=name)
+        self.tokenizer = tokenizer
+
+    def call(self, inputs: tf.Tensor | tf.RaggedTensor) -> tf.Tensor:
+        if inputs.dtype != tf.string:
+            return tf.reduce_any(inputs > 0, axis=-1)
+        tokens, lengths = _tokens(inputs, self.tokenizer)
+        return tf.sequence_mask(lengths, tf.shape(tokens)[1])
+
+    def compute_output_spec(self, inputs: keras.KerasTensor) -> keras.KerasTensor:
+        tokens = inputs.shape[1] if len(inputs.shape) > 1 else None
+        return keras.KerasTensor((inputs.shape[0], tokens), dtype="bool")
+
+
+@keras.saving.register_keras_serializable(package="elmo_tf2")
 class ElmoEmbeddings(keras.layers.Layer):
     """Text in, contextual word vectors out: a biLM and the trainable weighted sum of its layers.
 
@@ -226,13 +258,7 @@ class ElmoEmbeddings(keras.layers.Layer):
         return sentences_to_char_ids(tokens, lengths, self.config.max_characters)
 
     def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
-        if isinstance(inputs, keras.KerasTensor):
-            return None  # the mask is made with the tensors that the model is called on
-        if inputs.dtype == tf.string:
-            tokens, lengths = _tokens(inputs, self.config.tokenizer)
-            mask = tf.sequence_mask(lengths, tf.shape(tokens)[1])
-        else:
-            mask = tf.reduce_any(inputs > 0, axis=-1)
+        mask = WordMask(self.config.tokenizer)(inputs)
         return mask if self._num_outputs == 1 else [mask] * self._num_outputs
 
     @property

@@ -110,6 +110,30 @@ def test_a_tagger_of_own_embedding_beside_elmo_learns_its_tags():
     assert result["accuracy"] == 1.0
 
 
+@pytest.mark.parametrize("num_mixes", [1, 2])
+def test_beside_another_layers_mask_padding_changes_nothing(num_mixes, tmp_path):
+    words = keras.Input((None,), dtype="string")
+    numbers = keras.layers.StringLookup(vocabulary=["the", "cat"], mask_token="")(words)
+    own = keras.layers.Embedding(4, 4, mask_zero=True)(numbers)
+    vectors = make(num_mixes=num_mixes)(words)
+    vectors = vectors if num_mixes > 1 else [vectors]
+    both = keras.layers.Concatenate()([own, *vectors])
+    lstm = keras.layers.LSTM(4, return_sequences=True)
+    model = keras.Model(words, keras.layers.Bidirectional(lstm)(both))
+    model.save(tmp_path / "model.keras")
+    inputs = tf.constant(PADDED)
+    more = tf.pad(inputs, [[0, 0], [0, 3]], constant_values="")
+    for tagger in (model, keras.models.load_model(tmp_path / "model.keras")):
+        expected = tagger(inputs)
+        lengths = np.sum(np.array(PADDED) != "", axis=1)
+        np.testing.assert_array_equal(expected._keras_mask, np.arange(6) < lengths[:, np.newaxis])
+        for row, length in enumerate(lengths):
+            for batch in (more, inputs[row : row + 1, :length]):
+                place = row if len(batch) > 1 else 0
+                vectors = tagger.predict(batch, verbose=0)[place, :length]
+                np.testing.assert_allclose(vectors, expected[row, :length], atol=1e-5)
+
+
 # --- configuration and saving
 
 ARGUMENTS = {
