@@ -6,7 +6,7 @@ python examples/keras_tagger.py FOLDER --tag "The old man the boat ."  # uses wh
 
 import keras
 import tensorflow as tf
-from tagging import TAGS, TEST, TRAIN, batches, options, read_conllu
+from tagging import TAGS, TEST, TRAIN, batches, options, read_conllu, saved_tagger
 
 from elmo_tf2 import ElmoEmbeddings
 
@@ -24,11 +24,10 @@ def make_tagger(train, elmo=None):
     lstm = keras.layers.LSTM(64, return_sequences=True)
     states = keras.layers.Bidirectional(lstm)(vectors)
     model = keras.Model(words, keras.layers.Dense(len(TAGS), activation="softmax")(states))
-    # `weighted_metrics`: `metrics` would count padding.
     model.compile(
         keras.optimizers.Adam(5e-3),
         "sparse_categorical_crossentropy",
-        weighted_metrics=["accuracy"],
+        weighted_metrics=["accuracy"],  # the weight of padding is 0
     )
     return model
 
@@ -58,7 +57,8 @@ def train_and_save(given):
 
 def tag(given):
     """Tags a sentence, its words apart by spaces, with a saved tagger."""
-    tagger = keras.models.load_model(given.folder / "tagger.keras")  # elmo_tf2 must be imported
+    # Keras knows the layer by the import of ElmoEmbeddings.
+    tagger = keras.models.load_model(saved_tagger(given.folder))
     words = given.tag.split()
     (best,) = tagger.predict(tf.constant([words]), verbose=0).argmax(-1)
     print(*(f"{word}/{TAGS[number]}" for word, number in zip(words, best, strict=True)))

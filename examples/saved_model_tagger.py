@@ -7,7 +7,7 @@ python examples/saved_model_tagger.py SAVED_MODEL FOLDER --tag "Time flies ."  #
 
 import keras
 import tensorflow as tf
-from tagging import TAGS, TEST, TRAIN, batches, options, read_conllu
+from tagging import TAGS, TEST, TRAIN, batches, options, read_conllu, saved_tagger
 
 
 def as_inputs(words, *rest):
@@ -23,18 +23,18 @@ def make_tagger(train, elmo=None):
     inputs = {"tokens": words, "sequence_len": keras.Input((), dtype="int32", name="sequence_len")}
     lookup = keras.layers.StringLookup(mask_token="")
     lookup.adapt(train.map(lambda inputs, *rest: inputs["tokens"]))
-    vectors = keras.layers.Embedding(lookup.vocabulary_size(), 64, mask_zero=True)(lookup(words))
+    numbers = lookup(words)  # 0 for padding; a TFSMLayer has no mask
+    vectors = keras.layers.Embedding(lookup.vocabulary_size(), 64)(numbers)
     if elmo is not None:
         vectors = keras.layers.Concatenate()([vectors, elmo(inputs)["elmo"]])
     vectors = keras.layers.Dropout(0.5)(vectors)
     lstm = keras.layers.LSTM(64, return_sequences=True)
-    states = keras.layers.Bidirectional(lstm)(vectors)
+    states = keras.layers.Bidirectional(lstm)(vectors, mask=keras.ops.not_equal(numbers, 0))
     model = keras.Model(inputs, keras.layers.Dense(len(TAGS), activation="softmax")(states))
-    # `weighted_metrics`: `metrics` would count padding.
     model.compile(
         keras.optimizers.Adam(5e-3),
         "sparse_categorical_crossentropy",
-        weighted_metrics=["accuracy"],
+        weighted_metrics=["accuracy"],  # the weight of padding is 0
     )
     # Not left to `fit`, where Keras 3 stumbles over the names of a TFSMLayer's variables.
     model.optimizer.build(model.trainable_variables)
@@ -68,7 +68,7 @@ def train_and_save(given):
 def tag(given):
     """Tags a sentence, its words apart by spaces, with a saved tagger."""
     # A TFSMLayer is code that someone else exported: Keras asks whether that is trusted.
-    tagger = keras.models.load_model(given.folder / "tagger.keras", safe_mode=False)
+    tagger = keras.models.load_model(saved_tagger(given.folder), safe_mode=False)
     words = given.tag.split()
     (best,) = tagger.predict(as_inputs(tf.constant([words]))[0], verbose=0).argmax(-1)
     print(*(f"{word}/{TAGS[number]}" for word, number in zip(words, best, strict=True)))

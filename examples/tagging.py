@@ -56,6 +56,13 @@ def batches(sentences, shuffle=False):
     return dataset.batch(BATCH_SIZE).map(padded)
 
 
+def saved_tagger(folder):
+    """The file of a tagger that was trained before."""
+    if not (folder / "tagger.keras").exists():
+        raise SystemExit(f"There is no tagger in {folder} yet: train it, without --tag.")
+    return folder / "tagger.keras"
+
+
 def padded(*columns):
     """Ragged tensors as tensors, with "" or 0 past the end of a sentence."""
     return tuple(column.to_tensor() for column in columns)

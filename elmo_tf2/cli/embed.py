@@ -8,6 +8,7 @@ import typer
 
 from elmo_tf2.cli.arguments import Prove, Tokenizer, model_argument
 from elmo_tf2.cli.messages import complain, progress_bar, quiet_imports, say
+from elmo_tf2.files import check_file, check_free
 from elmo_tf2.presets import find_model
 
 if TYPE_CHECKING:
@@ -235,6 +236,9 @@ def embed(
     }
     if projector and dtype is not Dtype.float32:
         raise typer.BadParameter("--projector writes tables, which have no --dtype.")
+    # What can be told before TensorFlow is there is not told seconds later.
+    check_file(text, "text")
+    check_free(out, overwrite)
     source = readable_model(model, prove)
     if projector:
         _write_projector(source, text, out, max_points, options)

@@ -102,7 +102,7 @@ def export(
     overwrite: Overwrite = False,
 ) -> None:
     """Makes a SavedModel."""
-    model = find_model(model)
+    name, model = model, find_model(model)
     check_free(out, overwrite)
     with quiet_imports():
         from elmo_tf2.convert import load_weights
@@ -126,5 +126,5 @@ def export(
         dtype=dtype.value,
     )
     written = f"{folder} and {folder}.tar.gz" if tar else f"{folder}"
-    say(f"Exported {model} to {written}.")
+    say(f"Exported {name} to {written}.")
     say(_USE.format(path=str(folder.absolute())))

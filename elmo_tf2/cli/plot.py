@@ -117,7 +117,9 @@ def plot(
             f"{len(made.quotes):,} of them, chosen at random, are drawn; {left_out:,} are left out "
             "(--max-points)."
         )
-    say_table(
-        (group.name[:40], f"{group.size:5,}  {group.example.snippet()}") for group in made.groups
-    )
+    if len(made.groups) > 1:
+        say_table(
+            (group.name[:40], f"{group.size:5,}  {group.example.snippet()}")
+            for group in made.groups
+        )
     say(f"Wrote {out}.")

@@ -16,7 +16,7 @@ from elmo_tf2.data.tokenizers import token_lengths, tokenize
 from elmo_tf2.layers import ScalarMix
 from elmo_tf2.models.bilm import BiLM
 from elmo_tf2.models.bilm_arrays import set_bilm_arrays
-from elmo_tf2.presets import preset_folder
+from elmo_tf2.presets import preset_folder, preset_names
 from elmo_tf2.weights import ElmoWeights, read_model_folder
 
 
@@ -130,6 +130,11 @@ class ElmoEmbeddings(keras.layers.Layer):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
+        if isinstance(config, (str, os.PathLike)):
+            raise ValueError(
+                "`config` must be an ElmoConfig or the dictionary of an options.json. Of a model "
+                f"there are from_preset, from_folder and from_weights. Received: config={config!r}."
+            )
         if not isinstance(config, ElmoConfig):
             config = ElmoConfig.from_options(config)
         if tokenizer is not None:
@@ -203,6 +208,8 @@ class ElmoEmbeddings(keras.layers.Layer):
             FileNotFoundError: if there is no such folder, or a file of it is missing.
             ValueError: if the files are broken or do not agree.
         """
+        if os.fspath(folder) in preset_names() and not os.path.isdir(folder):
+            raise FileNotFoundError(f"There is no folder {folder!r}; of a preset: from_preset.")
         return cls.from_weights(read_model_folder(folder, read_softmax=False), **kwargs)
 
     @classmethod
@@ -313,6 +320,10 @@ def _check_inputs(inputs: Any, max_characters: int) -> None:
         found = f"{'ragged ' if is_ragged else ''}{dtype.name}, {shape}"
         if is_char_ids and is_ragged:
             found += " (its method `to_tensor` pads it with zeros, as is needed here)"
+        if dtype.is_floating:
+            found += (
+                ', which Keras makes of inputs of no named type: keras.Input(…, dtype="string")'
+            )
     raise ValueError(
         "`inputs` must be strings of shape (batch,) or (batch, tokens), or character ids (int) of "
         f"shape (batch, tokens, {max_characters}). Received: {found}."

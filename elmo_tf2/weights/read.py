@@ -74,7 +74,10 @@ def detect(path: StrPath) -> Kind:
     with open(path, "rb") as file:
         archive = _ARCHIVES.get(file.read(2))
     if path.suffix == ".keras":
-        raise ValueError(f"{path} is a Keras model. Load it with keras.saving.load_model.")
+        raise ValueError(
+            f"{path} is a Keras model. Load it with keras.saving.load_model, after "
+            "`from elmo_tf2 import ElmoEmbeddings`."
+        )
     if archive:
         raise ValueError(f"{path} is packed ({archive}). Unpack it, and give the folder or file.")
     raise ValueError(

@@ -136,6 +136,14 @@ def test_beside_another_layers_mask_padding_changes_nothing(num_mixes, tmp_path)
 
 # --- configuration and saving
 
+
+def test_a_name_in_place_of_sizes_is_answered_with_what_takes_it():
+    with pytest.raises(ValueError, match="there are from_preset, from_folder and from_weights"):
+        ElmoEmbeddings("elmo_mini_en")
+    with pytest.raises(FileNotFoundError, match="no folder 'elmo_mini_en'; of a preset: from_pr"):
+        ElmoEmbeddings.from_folder("elmo_mini_en")
+
+
 ARGUMENTS = {
     "output": "mix",
     "num_mixes": 2,
