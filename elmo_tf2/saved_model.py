@@ -16,6 +16,7 @@ from elmo_tf2.data.tokenizers import tokenize
 from elmo_tf2.files import check_free, completed
 from elmo_tf2.model_card import model_card
 from elmo_tf2.models import ElmoEmbeddings
+from elmo_tf2.models.bilm import repeated
 from elmo_tf2.models.precision import DTYPES, in_dtype
 from elmo_tf2.models.word_table import WordTable
 
@@ -77,7 +78,9 @@ class ExportedElmo(tf.train.Checkpoint):
             ]
         self._tokenizer = elmo.config.tokenizer
         self._table = WordTable(elmo.encoder, words) if words else None
-        self._encode = _encoding(elmo, list(self.variables), self._table)
+        # Known beforehand as long as the encoder stays as it is.
+        start = None if trainable == "all" else elmo.encoder.state_at_start()
+        self._encode = _encoding(elmo, list(self.variables), self._table, start)
         if self._table is not None:
             self.variables.append(self._table.vectors)
         self._is_listing = False
@@ -171,12 +174,17 @@ class ExportedElmo(tf.train.Checkpoint):
 
 
 def _encoding(
-    elmo: ElmoEmbeddings, variables: list[tf.Variable], table: WordTable | None
+    elmo: ElmoEmbeddings,
+    variables: list[tf.Variable],
+    table: WordTable | None,
+    start: Sequence[tuple[tf.Tensor, tf.Tensor]] | None,
 ) -> Callable[..., Any]:
     """The one graph that all others call: padded words and their numbers to all outputs.
 
     A function and not a method, so that the Keras layer is no part of the saved object.
     """
+    encoder = elmo.encoder
+    start = start and [(h.numpy(), c.numpy()) for h, c in start]
 
     @tf.function(input_signature=[_TOKENS, _LENGTHS], autograph=False)
     def encode(tokens: tf.Tensor, sequence_len: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -185,11 +193,15 @@ def _encoding(
             if table is None:
                 max_characters = elmo.config.max_characters
                 char_ids = sentences_to_char_ids(tokens, sequence_len, max_characters)
-                encoded = elmo.encoder(char_ids, return_state=False)
+                word_vectors = encoder.char_cnn(char_ids)
             else:
-                word_vectors = table.word_vectors(elmo.encoder, tokens, sequence_len)
-                is_real = tf.sequence_mask(sequence_len, tf.shape(tokens)[1])
-                encoded = elmo.encoder(word_vectors, mask=is_real, return_state=False)
+                word_vectors = table.word_vectors(encoder, tokens, sequence_len)
+            is_real = tf.sequence_mask(sequence_len, tf.shape(tokens)[1])
+            if start is None:
+                encoded = encoder(word_vectors, mask=is_real, return_state=False)
+            else:
+                state = repeated(start, tf.shape(tokens)[0])
+                encoded = encoder.contextualize(word_vectors, is_real, state)
             layers = [tf.cast(layer, tf.float32) for layer in encoded.layers()]
             mixed = elmo.mixes[0](layers, mask=encoded.mask, training=False)
         num_words = tf.cast(tf.maximum(sequence_len, 1), mixed.dtype)[:, tf.newaxis]

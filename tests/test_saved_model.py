@@ -165,6 +165,19 @@ def test_a_wrong_sequence_len_is_an_error(by, lengths, fault, loaded):
 # --- what is trainable
 
 
+@pytest.mark.parametrize("changes", [{}, {"sentence_boundaries": False}])
+def test_of_an_encoder_that_trains_every_output_follows_the_weights(changes):
+    elmo = make(dataclasses.replace(CONFIG, **changes))
+    exported = ExportedElmo(elmo, "all")
+    for variable, weight in zip(exported.variables, elmo.weights, strict=True):
+        variable.assign(variable * 0.5)
+        weight.assign(weight * 0.5)
+    before = make(dataclasses.replace(CONFIG, **changes))(TEXT)
+    found = exported.elmo(tf.constant(TEXT))["elmo"]
+    np.testing.assert_allclose(found, elmo(TEXT), **BOUND)
+    assert np.abs(found - before).max() > 0.1
+
+
 @pytest.mark.parametrize(("trainable", "number"), [("mix", 2), ("all", None), ("none", 0)])
 @pytest.mark.parametrize("dropout", [0.0, 0.5])
 def test_what_is_trainable_is_as_told(dropout, trainable, number):

@@ -178,13 +178,28 @@ class BiLM(keras.Model):
         # the first one all sentences that start from zeros have the same.
         rows = tf.shape(inputs)[0]
         if initial_state is None:
-            state = self._state_after(begin, end, self._states(None, 1))
-            state = [tuple(tf.repeat(value, rows, axis=0) for value in pair) for pair in state]
+            state = repeated(self._state_after(begin, end, self._states(None, 1)), rows)
         else:
             state = self._state_after(begin, end, self._states(initial_state, rows))
         output = self.contextualize(word_vectors, mask, state)
         final_state = self._state_after(end, begin, output.state) if return_state else ()
         return output._replace(state=tuple(final_state))
+
+    def state_at_start(self) -> list[tuple[tf.Tensor, tf.Tensor]] | None:
+        """The state in which a sentence's first and last word are read, if that is one for all.
+
+        Returns:
+            h and c of one row, as `BiLMOutput.state`; None of a merged biLM, whose upper layers
+            read a sentence's vectors at the boundaries too.
+        """
+        if self.config.is_merged:
+            return None
+        state = self._states(None, 1)
+        if not self.config.sentence_boundaries:
+            return state
+        words = tf.zeros([1, 0, self.config.projection_dim])
+        _, begin, end = self._with_boundaries(words, is_characters=False)
+        return self._state_after(begin, end, state)
 
     def _with_boundaries(
         self, inputs: tf.Tensor, is_characters: bool
@@ -314,6 +329,13 @@ class BiLM(keras.Model):
             "dtype": keras.saving.serialize_keras_object(self.dtype_policy),
             "config": self.config.to_options(),
         }
+
+
+def repeated(
+    state: Sequence[tuple[tf.Tensor, tf.Tensor]], rows: int | tf.Tensor
+) -> list[tuple[tf.Tensor, tf.Tensor]]:
+    """Gives each of several rows the state of one."""
+    return [(tf.repeat(h, rows, axis=0), tf.repeat(c, rows, axis=0)) for h, c in state]
 
 
 def _add_boundaries(

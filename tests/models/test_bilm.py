@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from elmo_tf2.models.bilm import repeated
 from tests import numpy_reference as reference
 from tests.models.bilm_cases import (
     CONFIGS,
@@ -289,6 +290,21 @@ def test_word_vectors_bring_the_mask_of_the_layer_that_made_them(bilm):
     output = bilm(bilm.char_cnn(ids))
     np.testing.assert_array_equal(output.mask, np.any(ids != 0, axis=-1))
     np.testing.assert_allclose(vectors(output), vectors(bilm(ids)), **PROMISE)
+
+
+@pytest.mark.parametrize("options", [SMALL, NO_BOUNDARIES], ids=["boundaries", "no boundaries"])
+def test_from_the_state_at_the_start_come_the_vectors_of_a_sentence(options):
+    bilm, _ = make_bilm(options)
+    ids = char_ids(SENTENCES)
+    words, mask = bilm.char_cnn(ids), tf.constant(np.any(ids != 0, axis=-1))
+    state = repeated(bilm.state_at_start(), len(SENTENCES))
+    output = bilm.contextualize(words, mask, state)
+    np.testing.assert_allclose(vectors(output), vectors(bilm(ids)), **PROMISE)
+
+
+def test_a_merged_bilm_has_no_state_at_the_start():
+    bilm, _ = make_bilm(CONFIGS["merged, added"])
+    assert bilm.state_at_start() is None
 
 
 def test_contextualize_adds_no_boundaries(bilm):
