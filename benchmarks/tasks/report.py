@@ -17,6 +17,19 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from tasks.results import check_identity, read_results
 
+# In the order of the table.
+TITLES = {
+    "upos": "part of speech, UD English EWT",
+    "wnut17": "entities, WNUT-17",
+    "wikigold": "entities, wikigold",
+    "trec": "question type, TREC",
+    "subj": "subjectivity, SUBJ",
+    "stsb": "similarity, STS-B",
+    "stsb-cosine": "similarity, STS-B, by cosine",
+    "wsd-1nn": "word sense, CoarseWSD-20, 1-NN",
+    "wsd-logistic": "word sense, CoarseWSD-20, logistic",
+}
+FIRST_VARIANTS, LAST_VARIANTS = ("none", "mix"), ("fine-tuned", "untrained")  # layers between
 # Okabe and Ito's colours, which the colour-blind can tell apart; in order of the variants.
 COLOURS = ("#000000", "#0072B2", "#56B4E9", "#009E73", "#E69F00", "#D55E00", "#CC79A7")
 MARKERS = "sovd^P*"
@@ -49,7 +62,7 @@ def read_all(paths: Sequence[Path]) -> list[dict[str, Any]]:
 def collect(lines: Sequence[dict[str, Any]]) -> Scores:
     """Returns the main metric on test, of all seeds, by task and share, and by variant."""
     scores: Scores = {}
-    tasks = list(dict.fromkeys(line["task"] for line in lines))
+    tasks = list(TITLES)
     for line in sorted(lines, key=lambda line: (tasks.index(line["task"]), line["share"])):
         row = scores.setdefault((line["task"], line["share"]), {})
         row.setdefault(line["variant"], []).append(next(iter(line["test"].values())))
@@ -57,8 +70,10 @@ def collect(lines: Sequence[dict[str, Any]]) -> Scores:
 
 
 def variants_of(scores: Scores) -> list[str]:
-    """Returns the variants in the order of the rows."""
-    return list(dict.fromkeys(variant for row in scores.values() for variant in row))
+    """Returns the variants in the order of the columns."""
+    found = {variant for row in scores.values() for variant in row}
+    layers = sorted(found.difference(FIRST_VARIANTS, LAST_VARIANTS))
+    return [each for each in (*FIRST_VARIANTS, *layers, *LAST_VARIANTS) if each in found]
 
 
 def table(lines: Sequence[dict[str, Any]]) -> str:
@@ -77,7 +92,7 @@ def table(lines: Sequence[dict[str, Any]]) -> str:
     for (task, share), row in scores.items():
         best = max(map(statistics.mean, row.values()))
         cells = [_cell(row.get(variant), best) for variant in variants]
-        rows.append([f"{task}, {metrics[task]}", f"{100 * share:g} %", *cells])
+        rows.append([f"{TITLES[task]}: {metrics[task]}", f"{100 * share:g} %", *cells])
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
 
@@ -141,7 +156,10 @@ def draw(lines: Sequence[dict[str, Any]], path: Path) -> None:
                 label=variant,
             )
         axes.set(
-            title=task, xscale="log", xlabel="labels, %", ylabel=f"{metrics[task]}, test × 100"
+            title=TITLES[task],
+            xscale="log",
+            xlabel="labels, %",
+            ylabel=f"{metrics[task]}, test × 100",
         )
         axes.set_xticks([100 * share for share in some], [f"{100 * share:g}" for share in some])
         axes.minorticks_off()

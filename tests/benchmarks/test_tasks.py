@@ -454,15 +454,16 @@ def test_the_report_is_a_table_and_a_picture(tmp_path, capsys):
         line("none", 0.5, share=0.01),
         line("untrained", 0.4, task="wsd-1nn", seed=0),
     )
+    assert list(report.TITLES) == list(TASKS)
     picture = tmp_path / "curves.png"
     report.main([path, "--plot", str(picture)])
     # By hand: the standard deviation of 80 and 82 is sqrt(2).
     assert capsys.readouterr().out.startswith(
         "| task | labels | none | mix | untrained |\n"
         "| --- | ---: | ---: | ---: | ---: |\n"
-        "| trec, accuracy | 1 % | **50.0** |  |  |\n"
-        "| trec, accuracy | 100 % | 81.0 ± 1.4 | **90.0** ± 0.0 |  |\n"
-        "| wsd-1nn, accuracy | 100 % |  |  | **40.0** |\n"
+        "| question type, TREC: accuracy | 1 % | **50.0** |  |  |\n"
+        "| question type, TREC: accuracy | 100 % | 81.0 ± 1.4 | **90.0** ± 0.0 |  |\n"
+        "| word sense, CoarseWSD-20, 1-NN: accuracy | 100 % |  |  | **40.0** |\n"
         "\nm; main metric on test × 100, mean ± standard deviation of 2 seeds. keras 3."
     )
     assert picture.read_bytes().startswith(b"\x89PNG")
