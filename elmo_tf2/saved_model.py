@@ -184,6 +184,7 @@ def _encoding(
     A function and not a method, so that the Keras layer is no part of the saved object.
     """
     encoder = elmo.encoder
+    # As constants of the graph: the tensors themselves would be captured as inputs of it.
     start = start and [(h.numpy(), c.numpy()) for h, c in start]
 
     @tf.function(input_signature=[_TOKENS, _LENGTHS], autograph=False)

@@ -145,6 +145,7 @@ class ElmoEmbeddings(keras.layers.Layer):
         self.encoder = BiLM(config, name="encoder", dtype=self.dtype_policy)
         self.encoder.trainable = check_bool("encoder_trainable", encoder_trainable)
         self.config = self.encoder.config
+        self._word_mask = WordMask(self.config.tokenizer)
         self.mixes = []
         # A sum of few layers costs nothing, and with it the vectors are float32.
         stores_less = self.dtype_policy.variable_dtype in ("bfloat16", "float16")
@@ -265,7 +266,7 @@ class ElmoEmbeddings(keras.layers.Layer):
         return sentences_to_char_ids(tokens, lengths, self.config.max_characters)
 
     def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
-        mask = WordMask(self.config.tokenizer)(inputs)
+        mask = self._word_mask(inputs)
         return mask if self._num_outputs == 1 else [mask] * self._num_outputs
 
     @property
