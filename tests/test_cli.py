@@ -186,7 +186,9 @@ def test_ctrl_c_ends_with_130(model, tmp_path, monkeypatch, command):
 
     monkeypatch.setattr("elmo_tf2.cli.describe.read_weights", interrupted)
     monkeypatch.setattr("elmo_tf2.features.embed_file", interrupted)
-    arguments = [model] if command == "inspect" else [model, tmp_path / "t", tmp_path / "o"]
+    text = tmp_path / "text.txt"
+    text.write_text("the cat\n")
+    arguments = [model] if command == "inspect" else [model, text, tmp_path / "out.h5"]
     message = run(command, *arguments, exit_code=130)
     assert "Interrupted." in message and "Error" not in message
     assert ("same command again" in message) == (command == "embed")

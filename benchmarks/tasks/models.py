@@ -58,6 +58,9 @@ def build_model(
     Returns:
         A compiled model from batches of the tables to logits `(batch, tokens, labels)` or
         `(batch, labels)`, or to scores; a pair of sentences is two rows, one after the other.
+
+    Reference:
+     - [Sentence-BERT](https://arxiv.org/abs/1908.10084): scores by the cosine of two sentences
     """
     inputs = {
         name: keras.Input(
@@ -85,11 +88,13 @@ def build_model(
             keras.ops.where(mask[..., None], hidden, -1.0), axis=1
         )  # tanh is above -1
     if kind == "score":
-        pairs = keras.ops.reshape(hidden, (-1, 2, 2 * setting.units))
-        u, v = pairs[:, 0], pairs[:, 1]
-        hidden = keras.layers.Concatenate()([keras.ops.abs(u - v), u * v])
-    hidden = keras.layers.Dropout(setting.dropout)(hidden)
-    outputs = keras.layers.Dense(num_labels)(hidden)
+        # From the first step on like sentences score high; what must learn that first overfits.
+        pairs = keras.ops.normalize(keras.ops.reshape(hidden, (-1, 2, 2 * setting.units)))
+        cosine = keras.ops.sum(pairs[:, 0] * pairs[:, 1], axis=-1, keepdims=True)
+        outputs = keras.layers.Dense(1, kernel_initializer="ones")(cosine)
+    else:
+        hidden = keras.layers.Dropout(setting.dropout)(hidden)
+        outputs = keras.layers.Dense(num_labels)(hidden)
     model = keras.Model(inputs, outputs)
     model.compile(
         keras.optimizers.Adam(setting.learning_rate, global_clipnorm=GRADIENT_NORM),

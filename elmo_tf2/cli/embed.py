@@ -8,7 +8,7 @@ import typer
 
 from elmo_tf2.cli.arguments import Prove, Tokenizer, model_argument
 from elmo_tf2.cli.messages import complain, progress_bar, quiet_imports, say
-from elmo_tf2.files import check_file, check_free
+from elmo_tf2.files import check_file, check_free, check_text_and_output
 from elmo_tf2.presets import find_model
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ def _layers(value: str) -> tuple[int, ...] | str:
 
 
 def readable_model(model: Path, prove: bool) -> "Path | ElmoEmbeddings":
-    """What `embed_file` takes of a model that is named by its path or as a preset.
+    """What `embed_file` takes of a model.
 
     Args:
         model: of `find_model`.
@@ -103,7 +103,6 @@ def readable_model(model: Path, prove: bool) -> "Path | ElmoEmbeddings":
     Returns:
         Its path; of a TF1 Hub module, which `embed_file` does not take, the model.
     """
-    model = find_model(model)
     with quiet_imports():
         from elmo_tf2.convert import load_weights
         from elmo_tf2.models import ElmoEmbeddings
@@ -237,7 +236,11 @@ def embed(
     if projector and dtype is not Dtype.float32:
         raise typer.BadParameter("--projector writes tables, which have no --dtype.")
     # What can be told before TensorFlow is there is not told seconds later.
-    check_file(text, "text")
+    model = find_model(model)
+    if projector:
+        check_file(text, "text")
+    else:
+        check_text_and_output(text, out)
     check_free(out, overwrite)
     source = readable_model(model, prove)
     if projector:

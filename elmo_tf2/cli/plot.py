@@ -9,7 +9,7 @@ import typer
 from elmo_tf2.cli.arguments import Overwrite, Prove, Tokenizer
 from elmo_tf2.cli.embed import readable_model
 from elmo_tf2.cli.messages import progress_bar, quiet_imports, say, say_table
-from elmo_tf2.presets import DEFAULT_PRESET
+from elmo_tf2.presets import DEFAULT_PRESET, find_model
 
 HELP = """\
 Draw a word's vectors in every sentence of a text.
@@ -90,7 +90,7 @@ def plot(
     prove: Prove = True,
 ) -> None:
     """Draws the vectors of a word."""
-    source = readable_model(model, prove)
+    source = readable_model(find_model(model), prove)
     with quiet_imports():
         from elmo_tf2.plot import plot_word
 

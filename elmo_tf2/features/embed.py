@@ -25,7 +25,7 @@ from elmo_tf2.features.text import (
     windows,
 )
 from elmo_tf2.features.unfinished import Progress, UnfinishedFile, synchronize
-from elmo_tf2.files import check_free, free_bytes
+from elmo_tf2.files import check_free, check_text_and_output, free_bytes
 from elmo_tf2.weights.hdf5 import DTYPES
 
 SENTENCE_VECTORS = ("mean", "max")
@@ -130,7 +130,7 @@ def embed_file(
     check_choice("dtype", dtype, (*DTYPES, "bfloat16"))
     computed, stored = (dtype, "float32") if dtype == "bfloat16" else (None, dtype)
     text, output = Path(text_path), Path(output_path).absolute()
-    _check_paths(text, output)
+    check_text_and_output(text, output)
     form = check_form(output, sentence)
     unfinished = UnfinishedFile(output)
     with unfinished.locked():
@@ -162,17 +162,6 @@ def embed_file(
     return FeatureFile(
         output, progress.sentences, progress.tokens, len(encoder.layers), encoder.dim
     )
-
-
-def _check_paths(text: Path, output: Path) -> None:
-    if not text.exists():
-        raise FileNotFoundError(f"There is no text {str(text)!r}.")
-    if not text.is_file():
-        raise ValueError(f"{text} is not a file. Expected: a text file, which can be read twice.")
-    if output.is_dir():
-        raise ValueError(f"{output} is a folder. Expected: the name of a file to write.")
-    if output.exists() and output.samefile(text):
-        raise ValueError(f"{output} is the text itself. Choose another name for the output.")
 
 
 def _check_space(
