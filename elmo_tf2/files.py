@@ -113,25 +113,3 @@ def check_file(path: StrPath, what: str) -> Path:
     if not path.exists():
         raise FileNotFoundError(f"There is no {what} {str(path)!r}.")
     return path
-
-
-def check_text_and_output(text: StrPath, output: StrPath) -> None:
-    """Checks that a text can be read twice, and its vectors be written to another file.
-
-    Args:
-        text: the text.
-        output: the file to make. Whether one is there already is `check_free`'s to tell.
-
-    Raises:
-        FileNotFoundError: if there is no text.
-        ValueError: if one of them is no file, or both are the same.
-    """
-    text, output = Path(text), Path(output)
-    if not text.exists():
-        raise FileNotFoundError(f"There is no text {str(text)!r}.")
-    if not text.is_file():
-        raise ValueError(f"{text} is not a file. Expected: a text file, which can be read twice.")
-    if output.is_dir():
-        raise ValueError(f"{output} is a folder. Expected: the name of a file to write.")
-    if output.exists() and output.samefile(text):
-        raise ValueError(f"{output} is the text itself. Choose another name for the output.")

@@ -123,7 +123,7 @@ def test_no_arguments_give_the_help():
         (["convert", "{model}", "{tmp}/out", "--vocab", "{tmp}/x"], "no vocabulary file"),
         (["export", "{tmp}/nothing", "{tmp}/out"], "There is no file, folder or checkpoint"),
         (["export", "{model}", "{model}"], "exists already"),
-        (["embed", "{tmp}/nothing", "{text}", "{tmp}/out"], "There is no file, folder or che"),
+        (["embed", "{tmp}/nothing", "{text}", "{tmp}/o.h5"], "There is no file, folder or che"),
         (["embed", "{model}", "{tmp}/nothing", "{tmp}/out"], "There is no text"),
         (["embed", "{model}", "{tmp}", "{tmp}/out"], "is not a file. Expected: a text file"),
         (["embed", "{model}", "{text}", "{tmp}"], "is a folder. Expected: the name of a file"),

@@ -8,7 +8,8 @@ import typer
 
 from elmo_tf2.cli.arguments import Prove, Tokenizer, model_argument
 from elmo_tf2.cli.messages import complain, progress_bar, quiet_imports, say
-from elmo_tf2.files import check_file, check_free, check_text_and_output
+from elmo_tf2.feature_files import check_paths
+from elmo_tf2.files import check_file, check_free
 from elmo_tf2.presets import find_model
 
 if TYPE_CHECKING:
@@ -240,7 +241,7 @@ def embed(
     if projector:
         check_file(text, "text")
     else:
-        check_text_and_output(text, out)
+        check_paths(text, out, options["sentence"])
     check_free(out, overwrite)
     source = readable_model(model, prove)
     if projector:

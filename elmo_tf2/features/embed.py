@@ -14,8 +14,9 @@ import numpy as np
 
 from elmo_tf2.arguments import check_choice, check_integer
 from elmo_tf2.config import TOKENIZERS
+from elmo_tf2.feature_files import check_paths
 from elmo_tf2.features.encoder import Encoder, Layers, Model, encoder_of
-from elmo_tf2.features.forms import WRITERS, Vectors, check_form
+from elmo_tf2.features.forms import WRITERS, Vectors
 from elmo_tf2.features.text import (
     BATCH_SIZE,
     Sentence,
@@ -25,7 +26,7 @@ from elmo_tf2.features.text import (
     windows,
 )
 from elmo_tf2.features.unfinished import Progress, UnfinishedFile, synchronize
-from elmo_tf2.files import check_free, check_text_and_output, free_bytes
+from elmo_tf2.files import check_free, free_bytes
 from elmo_tf2.weights.hdf5 import DTYPES
 
 SENTENCE_VECTORS = ("mean", "max")
@@ -130,8 +131,7 @@ def embed_file(
     check_choice("dtype", dtype, (*DTYPES, "bfloat16"))
     computed, stored = (dtype, "float32") if dtype == "bfloat16" else (None, dtype)
     text, output = Path(text_path), Path(output_path).absolute()
-    check_text_and_output(text, output)
-    form = check_form(output, sentence)
+    form = check_paths(text, output, sentence)
     unfinished = UnfinishedFile(output)
     with unfinished.locked():
         check_free(output, overwrite)

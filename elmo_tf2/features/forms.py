@@ -1,9 +1,8 @@
-"""The kinds of files that vectors go into, told by the endings of their names.
+"""The kinds of files that vectors go into.
 
 The vectors of a text are computed into an HDF5 file; the others are written from that.
 """
 
-import importlib.util
 import itertools
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,64 +13,8 @@ import tensorflow as tf
 
 from elmo_tf2.features.text import Sentence
 
-_FORMS = {
-    ".hdf5": "hdf5",
-    ".h5": "hdf5",
-    ".tfrecord": "tfrecord",
-    ".npy": "npy",
-    ".parquet": "parquet",
-}
 # Of one row group, which is held in memory.
 _ROWS = 1_024
-
-
-def form_of(path: Path) -> str:
-    """The kind of a file.
-
-    Args:
-        path: the file, which need not be there.
-
-    Returns:
-        "hdf5", "tfrecord", "npy" or "parquet".
-
-    Raises:
-        ValueError: if the name's ending is of no kind, or nothing here reads and writes that kind.
-
-    Example:
-    >>> form_of(Path("vectors.h5"))
-    'hdf5'
-    """
-    form = _FORMS.get(path.suffix.lower())
-    if form is None:
-        raise ValueError(
-            f"{path} must have an ending that tells what kind of file it is: "
-            f"{', '.join(_FORMS)}. Found: {path.suffix or 'none'}."
-        )
-    if form == "parquet" and importlib.util.find_spec("pyarrow") is None:
-        raise ValueError(f"{path} needs pyarrow: pip install 'elmo_tf2[parquet]'")
-    return form
-
-
-def check_form(path: Path, sentence: str | None) -> str:
-    """The kind of a file to be written.
-
-    Args:
-        path: the file.
-        sentence: "mean" or "max" if it is to hold sentence vectors.
-
-    Returns:
-        As `form_of` does.
-
-    Raises:
-        ValueError: if there is no such kind, or it can't hold the vectors of words.
-    """
-    form = form_of(path)
-    if form in ("npy", "parquet") and sentence is None:
-        raise ValueError(
-            f"{path} can hold sentence vectors only. Ask for them (`sentence`, on the command line "
-            "`--sentence`: mean or max), or write the vectors of words to .hdf5 or .tfrecord."
-        )
-    return form
 
 
 class Vectors(NamedTuple):

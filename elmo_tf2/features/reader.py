@@ -9,7 +9,7 @@ import h5py
 import numpy as np
 import tensorflow as tf
 
-from elmo_tf2.features.forms import form_of
+from elmo_tf2.feature_files import form_of
 from elmo_tf2.files import check_file
 from elmo_tf2.weights.hdf5 import DTYPES, check_stored, damage_explained, own_dataset
 

@@ -1,0 +1,72 @@
+"""What the names of a text and of a feature file tell, before TensorFlow is there."""
+
+import importlib.util
+from pathlib import Path
+
+_FORMS = {
+    ".hdf5": "hdf5",
+    ".h5": "hdf5",
+    ".tfrecord": "tfrecord",
+    ".npy": "npy",
+    ".parquet": "parquet",
+}
+
+
+def form_of(path: Path) -> str:
+    """The kind of a file.
+
+    Args:
+        path: the file, which need not be there.
+
+    Returns:
+        "hdf5", "tfrecord", "npy" or "parquet".
+
+    Raises:
+        ValueError: if the name's ending is of no kind, or nothing here reads and writes that kind.
+
+    Example:
+    >>> form_of(Path("vectors.h5"))
+    'hdf5'
+    """
+    form = _FORMS.get(path.suffix.lower())
+    if form is None:
+        raise ValueError(
+            f"{path} must have an ending that tells what kind of file it is: "
+            f"{', '.join(_FORMS)}. Found: {path.suffix or 'none'}."
+        )
+    if form == "parquet" and importlib.util.find_spec("pyarrow") is None:
+        raise ValueError(f"{path} needs pyarrow: pip install 'elmo_tf2[parquet]'")
+    return form
+
+
+def check_paths(text: Path, output: Path, sentence: str | None) -> str:
+    """Checks that a text can be read, and its vectors be written to a file.
+
+    Args:
+        text: the text.
+        output: the file to make. Whether one is there already is `check_free`'s to tell.
+        sentence: "mean" or "max" if it is to hold sentence vectors.
+
+    Returns:
+        The file's kind, as `form_of` does.
+
+    Raises:
+        FileNotFoundError: if there is no text.
+        ValueError: if one of them is no file, both are the same, or there is no such kind of file
+            or it can't hold the vectors of words.
+    """
+    if not text.exists():
+        raise FileNotFoundError(f"There is no text {str(text)!r}.")
+    if not text.is_file():
+        raise ValueError(f"{text} is not a file. Expected: a text file, which can be read twice.")
+    if output.is_dir():
+        raise ValueError(f"{output} is a folder. Expected: the name of a file to write.")
+    if output.exists() and output.samefile(text):
+        raise ValueError(f"{output} is the text itself. Choose another name for the output.")
+    form = form_of(output)
+    if form in ("npy", "parquet") and sentence is None:
+        raise ValueError(
+            f"{output} can hold sentence vectors only. Ask for them (`sentence`, on the command "
+            "line `--sentence`: mean or max), or write the vectors of words to .hdf5 or .tfrecord."
+        )
+    return form
