@@ -9,10 +9,10 @@ from rich.progress import Progress
 
 from tasks.batches import Batches, labels_of, number, subset
 from tasks.data import TaskData
-from tasks.models import Setting
+from tasks.models import FineTuning, Setting
 from tasks.networks import Networks
 from tasks.search import grid
-from tasks.training import FineTuning, Learned, learn
+from tasks.training import Learned, learn
 
 # Of the examples of dev, at most: it is measured after every epoch.
 DEV_EXAMPLES = 500

@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from elmo_tf2 import ElmoEmbeddings
 from elmo_tf2.layers import ScalarMix
+from tasks.batches import Batches
 from tasks.corpus import NUM_CHARS
 from tasks.networks import Networks
 
@@ -33,6 +34,20 @@ class Setting(NamedTuple):
     units: int
     dropout: float
     fine_tuning_rate: float = 0.0
+
+
+class FineTuning(NamedTuple):
+    """What it takes to go on with an encoder that learns, too.
+
+    Attributes:
+        batches: with the words' text.
+        networks: the encoders.
+        deviations: what each layer of the frozen encoder was divided by.
+    """
+
+    batches: Batches
+    networks: Networks
+    deviations: np.ndarray
 
 
 def build_model(
@@ -104,31 +119,23 @@ def build_model(
     return model
 
 
-def unfreeze(
-    model: keras.Model,
-    kind: str,
-    tables: Mapping[str, np.ndarray],
-    setting: Setting,
-    networks: Networks,
-    deviations: np.ndarray,
-) -> keras.Model:
+def unfreeze(model: keras.Model, setting: Setting, fine_tuning: FineTuning) -> keras.Model:
     """Makes the model that answers as another one does, and whose encoder learns, too.
 
     Args:
         model: of `build_model`, with the layers of a frozen encoder in its tables.
-        kind: of the task, as of `measure`.
-        tables: as the model's, but with `text` in place of layers.
         setting: sizes and rates.
-        networks: the encoders.
-        deviations: what each layer was divided by in the model's tables.
+        fine_tuning: what is new.
 
     Returns:
         A compiled model.
     """
+    batches, networks, deviations = fine_tuning
     (mix,) = (layer for layer in model.layers if isinstance(layer, ScalarMix))
     elmo = networks.trainable(float(mix.gamma) * mix.layer_weights / deviations)
     setting = setting._replace(learning_rate=setting.fine_tuning_rate)
-    unfrozen = build_model(kind, tables, setting, model.output_shape[-1], elmo)
+    num_labels = model.output_shape[-1]
+    unfrozen = build_model(batches.kind, batches.tables, setting, num_labels, elmo)
     for layer, frozen in zip(_head(unfrozen), _head(model), strict=True):
         layer.set_weights(frozen.get_weights())
     return unfrozen

@@ -7,14 +7,12 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import keras
-import numpy as np
 import tensorflow as tf
 
 from tasks.batches import Batches, Numbered
 from tasks.data import TaskData
 from tasks.metrics import MAIN, measure
-from tasks.models import Setting, build_model, unfreeze
-from tasks.networks import Networks
+from tasks.models import FineTuning, Setting, build_model, unfreeze
 
 MOST_EPOCHS = 30
 PATIENCE = 3  # epochs without a better dev set
@@ -52,20 +50,6 @@ class Stopwatch:
         return tuple(round(end - start, 1) for start, end in zip(self._start, now, strict=True))
 
 
-class FineTuning(NamedTuple):
-    """What it takes to go on with an encoder that learns, too.
-
-    Attributes:
-        batches: with the words' text.
-        networks: the encoders.
-        deviations: what each layer of the frozen encoder was divided by.
-    """
-
-    batches: Batches
-    networks: Networks
-    deviations: np.ndarray
-
-
 def learn(
     batches: Batches,
     data: TaskData,
@@ -91,9 +75,8 @@ def learn(
     model = build_model(batches.kind, batches.tables, setting, len(batches.labels))
     dev, test, epochs = _train(model, batches, data, seed, PATIENT_UPDATES)
     if fine_tuning is not None:
-        batches, networks, deviations = fine_tuning
-        model = unfreeze(model, batches.kind, batches.tables, setting, networks, deviations)
-        dev, test, more = _train(model, batches, data, seed, 0)
+        model = unfreeze(model, setting, fine_tuning)
+        dev, test, more = _train(model, fine_tuning.batches, data, seed, 0)
         epochs += more
     return Learned(dev, test, epochs, *watch.read())
 
