@@ -175,7 +175,8 @@ def draw(lines: Sequence[dict[str, Any]], path: Path) -> None:
         axes.set_xticks([100 * share for share in some], [f"{100 * share:g}" for share in some])
         axes.minorticks_off()
         axes.grid(alpha=0.3)
-        axes.legend(frameon=False, loc="lower right")
+    handles, labels = panels[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=len(labels), frameon=False)
     figure.savefig(path)
 
 
