@@ -36,7 +36,7 @@ _ENVIRONMENT = "makes an environment; tests/test_demo.py runs the demo"
 _NETWORK = "needs a network"
 _SERVER = "needs TensorFlow Serving"
 _BENCHMARK = "takes long; tests/benchmarks has its tests"
-_REPORT = "tests/benchmarks/test_tasks_report.py runs it"
+_REPORT = "tests/benchmarks/test_tasks_report.py has its tests"
 _PUBLISHED_SIZE = "trains a model of the published size"
 # Commands, and lines of Python whose block is not run; each must be in a document.
 NOT_RUN = {

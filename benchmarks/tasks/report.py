@@ -60,7 +60,18 @@ def read_all(paths: Sequence[Path]) -> list[dict[str, Any]]:
 
 
 def of_variants(lines: Sequence[dict[str, Any]], variants: Sequence[str]) -> list[dict[str, Any]]:
-    """Returns the lines of some variants."""
+    """Chooses among results.
+
+    Args:
+        lines: results.
+        variants: names; those without results are passed over.
+
+    Returns:
+        The lines of these variants.
+
+    Raises:
+        ValueError: if there are none.
+    """
     some = [line for line in lines if line["variant"] in variants]
     if not some:
         known = ", ".join(sorted({line["variant"] for line in lines}))
