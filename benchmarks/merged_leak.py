@@ -40,7 +40,7 @@ class NextWordModel(MaskedLanguageModel):
     def call(self, inputs: dict, training: bool = False) -> tf.Tensor:
         targets = inputs["targets"]
         word_vectors = self.bilm.char_cnn(inputs["char_ids"])
-        output = self.bilm.contextualize(word_vectors, tf.fill(tf.shape(targets), True))
+        output = self.bilm.contextualize(word_vectors, mask=None)
         forward, backward = output.forward[-1][:, :-1], output.backward[-1][:, 1:]
         none = tf.zeros_like(forward)  # of the other direction, which has numbers of its own
         vectors = tf.concat(

@@ -11,9 +11,10 @@ import keras
 import tensorflow as tf
 
 from elmo_tf2.arguments import check_choice
-from elmo_tf2.characters import sentences_to_char_ids
+from elmo_tf2.characters import words_to_char_ids
 from elmo_tf2.data.tokenizers import tokenize
 from elmo_tf2.files import check_free, completed
+from elmo_tf2.layers.packing import padded
 from elmo_tf2.model_card import model_card
 from elmo_tf2.models import ElmoEmbeddings
 from elmo_tf2.models.bilm import repeated
@@ -190,27 +191,31 @@ def _encoding(
     @tf.function(input_signature=[_TOKENS, _LENGTHS], autograph=False)
     def encode(tokens: tf.Tensor, sequence_len: tf.Tensor) -> dict[str, tf.Tensor]:
         values = list(zip(elmo.weights, variables, strict=True))
+        batch, max_length = tf.unstack(tf.shape(tokens))
+        is_real = tf.sequence_mask(sequence_len, max_length)
+        words = tf.boolean_mask(tokens, is_real)
         with keras.StatelessScope(state_mapping=values):
             if table is None:
-                max_characters = elmo.config.max_characters
-                char_ids = sentences_to_char_ids(tokens, sequence_len, max_characters)
+                char_ids = words_to_char_ids(words, elmo.config.max_characters)
                 word_vectors = encoder.char_cnn(char_ids)
             else:
-                word_vectors = table.word_vectors(encoder, tokens, sequence_len)
-            is_real = tf.sequence_mask(sequence_len, tf.shape(tokens)[1])
+                word_vectors = table.word_vectors(encoder, words)
             if start is None:
-                encoded = encoder(word_vectors, mask=is_real, return_state=False)
+                encoded = encoder.encode(word_vectors, is_real, return_state=False)
             else:
-                state = repeated(start, tf.shape(tokens)[0])
-                encoded = encoder.contextualize(word_vectors, is_real, state)
+                encoded = encoder.contextualize(word_vectors, is_real, repeated(start, batch))
             layers = [tf.cast(layer, tf.float32) for layer in encoded.layers()]
-            mixed = elmo.mixes[0](layers, mask=encoded.mask, training=False)
+            mixed = elmo.mixes[0](layers, training=False)
         num_words = tf.cast(tf.maximum(sequence_len, 1), mixed.dtype)[:, tf.newaxis]
-        return {
+        sums = tf.math.unsorted_segment_sum(mixed, tf.where(is_real)[:, 0], batch)
+        by_token = {
             "word_emb": tf.cast(encoded.word_vectors, tf.float32),
             **{f"lstm_outputs{index}": layers[index] for index in range(1, len(layers))},
             "elmo": mixed,
-            "default": tf.reduce_sum(mixed, axis=1) / num_words,
+        }
+        return {
+            **{name: padded(vectors, is_real) for name, vectors in by_token.items()},
+            "default": sums / num_words,
             "sequence_len": sequence_len,
         }
 

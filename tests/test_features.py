@@ -138,11 +138,8 @@ def test_a_word_that_was_met_is_not_computed_again():
         return tf.cast(tf.strings.length(words), tf.float32)[:, tf.newaxis]
 
     cache = encoder._WordCache(compute, 1)
-    batch = [text.Sentence(0, [b"a", b"the", b"a"]), text.Sentence(1, [b"the"])]
-    np.testing.assert_array_equal(cache.padded(batch)[..., 0], [[1, 3, 1], [3, 0, 0]])
-    np.testing.assert_array_equal(
-        cache.padded([text.Sentence(2, [b"the", b"fog!"])])[..., 0], [[3, 4]]
-    )
+    np.testing.assert_array_equal(cache.vectors([b"a", b"the", b"a"])[:, 0], [1, 3, 1])
+    np.testing.assert_array_equal(cache.vectors([b"the", b"fog!"])[:, 0], [3, 4])
     assert computed == [b"a", b"the", b"fog!"]
 
 

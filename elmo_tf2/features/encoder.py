@@ -28,7 +28,8 @@ class Encoder(NamedTuple):
     """Sentences to the vectors that are wanted, whatever computes them.
 
     Attributes:
-        function: of a batch, the longest sentence first, to layers `(batch, tokens, dim)`.
+        function: of a batch, the longest sentence first, to layers `(words, dim)`, the words of
+            one sentence after another.
         layers: what to call each of them, "layer0" say or "mix".
         dim: size of a layer's vector.
         fingerprint: differs between models that differ in any value.
@@ -84,11 +85,9 @@ class Encoder(NamedTuple):
         Raises:
             ValueError: if a value is past what `dtype` holds.
         """
-        arrays = [layer.numpy() for layer in self.function(batch)]
-        return [
-            self._reduced(np.stack([array[row, : len(sentence.words)] for array in arrays]))
-            for row, sentence in enumerate(batch)
-        ]
+        ends = np.cumsum([len(sentence.words) for sentence in batch])
+        layers = [np.split(layer.numpy(), ends[:-1]) for layer in self.function(batch)]
+        return [self._reduced(np.stack(vectors)) for vectors in zip(*layers, strict=True)]
 
     def _reduced(self, vectors: np.ndarray) -> np.ndarray:
         """What is wanted of float32 `(layers, tokens, dim)`."""
@@ -125,25 +124,20 @@ class _WordCache:
         self._vectors = np.empty((_MAX_WORDS, dim), np.float32)
         self._places: dict[bytes, int] = {}
 
-    def padded(self, batch: list[Sentence]) -> np.ndarray:
-        """The word vectors of a batch, `(batch, tokens, dim)`, zeros past a sentence's end."""
-        words = dict.fromkeys(word for sentence in batch for word in sentence.words)
-        new = [word for word in words if word not in self._places]
+    def vectors(self, words: list[bytes]) -> np.ndarray:
+        """The vectors of words, `(words, dim)`."""
+        distinct = dict.fromkeys(words)
+        new = [word for word in distinct if word not in self._places]
         if len(self._places) + len(new) > len(self._vectors):
             self._places.clear()
-            new = list(words)
+            new = list(distinct)
             if len(new) > len(self._vectors):
                 self._vectors = np.empty((len(new), self._vectors.shape[1]), np.float32)
         if new:
             start = len(self._places)
             self._vectors[start : start + len(new)] = self._compute(tf.constant(new)).numpy()
             self._places.update(zip(new, range(start, start + len(new)), strict=True))
-        shape = len(batch), len(batch[0].words), self._vectors.shape[1]
-        padded = np.zeros(shape, np.float32)
-        for row, sentence in zip(padded, batch, strict=True):
-            places = [self._places[word] for word in sentence.words]
-            row[: len(places)] = self._vectors[places]
-        return padded
+        return self._vectors[[self._places[word] for word in words]]
 
 
 def encoder_of(model: Model, layers: Layers = None, dtype: str | None = None) -> Encoder:
@@ -244,21 +238,21 @@ def _of_layer(model: BiLM | ElmoEmbeddings, layers: Layers) -> Encoder:
         return tf.cast(vectors, tf.float32)
 
     cache = _WordCache(word_vectors, config.projection_dim)
-    vectors_spec = tf.TensorSpec([None, None, config.projection_dim], tf.float32)
+    vectors_spec = tf.TensorSpec([None, config.projection_dim], tf.float32)
 
     @tf.function(input_signature=[vectors_spec, _LENGTHS], autograph=False)
     def wanted(vectors: tf.Tensor, lengths: tf.Tensor) -> list[tf.Tensor]:
-        mask = tf.sequence_mask(lengths, tf.shape(vectors)[1])
-        output = bilm(vectors, mask=mask, return_state=False)
-        all_layers = output.layers()
+        mask = tf.sequence_mask(lengths)
+        all_layers = bilm.encode(vectors, mask, return_state=False).layers()
         if layers == "mix":
-            chosen = [mixes[0](all_layers, mask=output.mask, training=False)]
+            chosen = [mixes[0](all_layers, training=False)]
         else:
             chosen = [all_layers[number] for number in layers]
         return [tf.cast(layer, tf.float32) for layer in chosen]
 
     def function(batch: list[Sentence]) -> list[tf.Tensor]:
-        return wanted(tf.constant(cache.padded(batch)), _lengths(batch))
+        words = [word for sentence in batch for word in sentence.words]
+        return wanted(tf.constant(cache.vectors(words)), _lengths(batch))
 
     digest = hashlib.sha256(repr((config, bilm.dtype_policy.name)).encode())
     for variable in variables:
@@ -294,10 +288,13 @@ def _of_saved_model(path: Path, layers: Layers) -> Encoder:
     def wanted(tokens: tf.Tensor, lengths: tf.Tensor) -> list[tf.Tensor]:
         outputs = signature(tokens=tokens, sequence_len=lengths)
         if layers == "mix":
-            return [outputs["elmo"]]
-        word_layer = tf.concat([outputs["word_emb"]] * 2, axis=-1)
-        all_layers = [word_layer, *(outputs[name] for name in names)]
-        return [all_layers[number] for number in layers]
+            chosen = [outputs["elmo"]]
+        else:
+            word_layer = tf.concat([outputs["word_emb"]] * 2, axis=-1)
+            all_layers = [word_layer, *(outputs[name] for name in names)]
+            chosen = [all_layers[number] for number in layers]
+        mask = tf.sequence_mask(lengths, tf.shape(tokens)[1])
+        return [tf.boolean_mask(layer, mask) for layer in chosen]
 
     if layers == "mix" and _has_layer_norm(wanted):
         raise _depends_on_the_batch(str(path))

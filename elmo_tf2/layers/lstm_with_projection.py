@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from elmo_tf2.arguments import check_bool, check_clip, check_integer, check_static_last_dim
 from elmo_tf2.layers.lstm_window import activated_gates, clip, lstm_window
-from elmo_tf2.layers.packing import packing
+from elmo_tf2.layers.packing import packing, padded
 
 
 @keras.saving.register_keras_serializable(package="elmo_tf2")
@@ -126,10 +126,10 @@ class LSTMWithProjection(keras.layers.Layer):
         if mask is None:
             mask = tf.fill(tf.shape(inputs)[:2], True)
         order = packing(mask, self.go_backwards)
-        tokens = order.pack(inputs)  # (real_tokens, features)
+        tokens = order.pack(tf.boolean_mask(inputs, mask))  # (real_tokens, features)
         state = self._state_in_order(inputs, initial_state, order.order)
         outputs, state = self.run_packed(tokens, order.active_rows, state)
-        outputs = order.unpack(outputs)
+        outputs = padded(order.unpack(outputs), mask)
         if not self.return_state:
             return outputs
         rank = tf.math.invert_permutation(order.order)
@@ -296,6 +296,7 @@ def _recurrence(
         tf.TensorShape([None, output_dim]),
         tf.TensorShape([None, units]),
         tf.TensorSpec(None, tf.variant),
+        tf.TensorSpec(None, tf.variant),
     )
 
     def steps(
@@ -318,28 +319,47 @@ def _recurrence(
         inputs = _rows_of_steps(num_steps, 4 * units, dtype)
         inputs = inputs.split(gates_of_inputs, active_rows)
 
-        def step(t: tf.Tensor, h: tf.Tensor, c: tf.Tensor, outputs: tf.TensorArray) -> Any:
-            rows = active_rows[t]  # the sentences that have not ended; the others stand still
-            gates = tf.matmul(tf.cast(h[:rows], dtype), recurrent_kernel)
+        rows_left = tf.concat([active_rows[1:], [0]], axis=0)
+
+        def step(
+            t: tf.Tensor, h: tf.Tensor, c: tf.Tensor, outputs: tf.TensorArray, ended: tf.TensorArray
+        ) -> Any:
+            gates = tf.matmul(h, recurrent_kernel)
             if fuses_bias:
                 gates = tf.nn.bias_add(gates, bias)
             gates += inputs.read(t)
             i, j, f, o = activated_gates(tf.cast(gates, state_dtype))
-            new_c = clip(f * c[:rows] + i * j, cell_clip)
-            new_h = tf.cast(o * tf.tanh(new_c), dtype)
+            c = clip(f * c + i * j, cell_clip)
+            h = tf.cast(o * tf.tanh(c), dtype)
             for kernel in projection_kernel:
-                new_h = clip(tf.matmul(new_h, kernel), projection_clip)
-            h = tf.concat([tf.cast(new_h, state_dtype), h[rows:]], axis=0)
-            c = tf.concat([new_c, c[rows:]], axis=0)
-            return t + 1, h, c, outputs.write(t, new_h)
+                h = clip(tf.matmul(h, kernel), projection_clip)
+            outputs = outputs.write(t, h)
+            rows = rows_left[t]  # the sentences that go on: the first ones
+            ended = ended.write(num_steps - 1 - t, c[rows:])
+            return t + 1, h[:rows], c[:rows], outputs, ended
 
         outputs = _rows_of_steps(num_steps, output_dim, dtype)
-        _, h, c, outputs = tf.while_loop(
-            lambda t, *_: t < num_steps, step, (0, h, c, outputs), shapes
+        ended = _rows_of_steps(num_steps, units, state_dtype)
+        rows = tf.reduce_sum(active_rows[:1])  # the sentences that have a token
+        first = 0, tf.cast(h[:rows], dtype), c[:rows], outputs, ended
+        *_, outputs, ended = tf.while_loop(lambda t, *_: t < num_steps, step, first, shapes)
+        outputs = outputs.concat()
+        last_h = tf.cast(tf.gather(outputs, _last_tokens(active_rows, rows)), state_dtype)
+        # The sentences that ended last stand first in the packing, and in the array.
+        return (
+            outputs,
+            tf.concat([last_h, h[rows:]], axis=0),
+            tf.concat([ended.concat(), c[rows:]], axis=0),
         )
-        return outputs.concat(), h, c
 
     return tf.function(steps, input_signature=signature, autograph=False)
+
+
+def _last_tokens(active_rows: tf.Tensor, rows: tf.Tensor) -> tf.Tensor:
+    """Where the last token of each sentence that has one stands in the packed order, `(rows,)`."""
+    row = tf.range(rows)
+    last_step = tf.searchsorted(-active_rows, -row) - 1
+    return tf.gather(tf.cumsum(active_rows, exclusive=True), last_step) + row
 
 
 def _rows_of_steps(num_steps: tf.Tensor, size: int, dtype: str) -> tf.TensorArray:

@@ -1,4 +1,4 @@
-"""The real tokens of a padded batch, one after another, step by step."""
+"""The real tokens of a padded batch: alone, row by row, and packed step by step."""
 
 from typing import NamedTuple
 
@@ -13,33 +13,22 @@ class Packing(NamedTuple):
     first ones.
 
     Attributes:
-        positions: int64 tensor, `(real_tokens,)`; where each stands in the padded batch, counted
-            through `(batch * tokens)`.
+        places: int32 tensor, `(real_tokens,)`; where each stands among the real tokens row by row.
         active_rows: int32 tensor, `(steps,)`; number of sentences that reach a step.
         order: int32 tensor, `(batch,)`; the batch's rows by falling length.
-        mask: bool tensor, `(batch, tokens)`; what it was made of.
     """
 
-    positions: tf.Tensor
+    places: tf.Tensor
     active_rows: tf.Tensor
     order: tf.Tensor
-    mask: tf.Tensor
 
-    def pack(self, padded: tf.Tensor) -> tf.Tensor:
-        """`(batch, tokens, features)` to `(real_tokens, features)`."""
-        flat = tf.reshape(padded, [-1, padded.shape[-1]])
-        return tf.gather(flat, self.positions)
+    def pack(self, tokens: tf.Tensor) -> tf.Tensor:
+        """Real tokens `(real_tokens, features)`, row by row, in the packed order."""
+        return tf.gather(tokens, self.places)
 
     def unpack(self, packed: tf.Tensor) -> tf.Tensor:
-        """`(real_tokens, features)` to `(batch, tokens, features)`, with 0 at the padding."""
-        batch, tokens = tf.unstack(tf.shape(self.mask, tf.int64))
-        features = packed.shape[-1]
-        flat = tf.scatter_nd(
-            self.positions[:, tf.newaxis], packed, tf.stack([batch * tokens, features])
-        )
-        padded = tf.reshape(flat, tf.stack([batch, tokens, features]))
-        padded.set_shape([*self.mask.shape, features])
-        return padded
+        """Packed tokens `(real_tokens, features)` row by row again."""
+        return tf.gather(packed, tf.math.invert_permutation(self.places))
 
 
 def packing(mask: tf.Tensor, go_backwards: bool = False) -> Packing:
@@ -59,11 +48,26 @@ def packing(mask: tf.Tensor, go_backwards: bool = False) -> Packing:
     active = steps[:, tf.newaxis] < lengths_in_order  # (steps, batch)
     step, rank = tf.unstack(tf.cast(tf.where(active), tf.int32), axis=1)
     token = tf.gather(lengths_in_order, rank) - 1 - step if go_backwards else step
-    real = tf.where(tf.reshape(mask, [-1]))[:, 0]  # positions of real tokens, row by row
     first = tf.gather(tf.cumsum(lengths, exclusive=True), order)
     return Packing(
-        positions=tf.gather(real, tf.gather(first, rank) + token),
+        places=tf.gather(first, rank) + token,
         active_rows=tf.reduce_sum(tf.cast(active, tf.int32), axis=1),
         order=order,
-        mask=mask,
     )
+
+
+def padded(tokens: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
+    """Puts real tokens into the places of a padded batch; `tf.boolean_mask` takes them out.
+
+    Args:
+        tokens: `(real_tokens, features)`, row by row.
+        mask: bool tensor, `(batch, tokens)`; True marks a real token, anywhere in its row.
+
+    Returns:
+        `(batch, tokens, features)`, 0 where there is no real token.
+    """
+    features = tokens.shape[-1]
+    shape = tf.concat([tf.shape(mask, tf.int64), [features]], axis=0)
+    result = tf.scatter_nd(tf.where(mask), tokens, shape)
+    result.set_shape([*mask.shape, features])
+    return result

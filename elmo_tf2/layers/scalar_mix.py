@@ -30,12 +30,13 @@ class ScalarMix(keras.layers.Layer):
         **kwargs: of `keras.layers.Layer`.
 
     Call arguments:
-        inputs: list of `num_layers` float tensors, each `(batch, tokens, features)`.
+        inputs: list of `num_layers` float tensors, each `(batch, tokens, features)`; without a
+            mask of any rank, as `(real_tokens, features)`.
         mask: bool tensor, `(batch, tokens)`, or a list of equal ones; True marks a real token.
         training: bool. Whether dropout is on.
 
     Returns:
-        float tensor, `(batch, tokens, features)`; 0 where masked.
+        float tensor of the shape of an input; 0 where masked.
 
     Raises:
         ValueError: if an argument is out of its range or the number of inputs is not `num_layers`.
@@ -144,7 +145,7 @@ def _check_weights(weights: Any, num_layers: int) -> list[float] | None:
 def _normalize(layer: tf.Tensor, mask: tf.Tensor | None) -> tf.Tensor:
     """Layer norm with one mean and one variance over all real tokens and features."""
     if mask is None:
-        mask = tf.ones(tf.shape(layer)[:2], tf.bool)
+        mask = tf.ones(tf.shape(layer)[:-1], tf.bool)
     # Sums over a whole batch leave the range of float16 and the precision of bfloat16.
     values = layer if layer.dtype == tf.float64 else tf.cast(layer, tf.float32)
     is_real = tf.cast(mask, values.dtype)[..., tf.newaxis]  # (batch, tokens, 1)

@@ -10,6 +10,7 @@ import tensorflow as tf
 from elmo_tf2.characters import BEGIN_SENTENCE_WORD, END_SENTENCE_WORD, word_to_char_ids
 from elmo_tf2.config import ElmoConfig
 from elmo_tf2.layers import CharCNN, LSTMWithProjection
+from elmo_tf2.layers.packing import padded
 from elmo_tf2.models.readings import PackedReading, WindowReading, read
 
 State = Sequence[tuple[tf.Tensor, tf.Tensor] | None]
@@ -18,6 +19,9 @@ Drop = Callable[[tf.Tensor, int, int], tf.Tensor]
 
 class BiLMOutput(NamedTuple):
     """All vectors of a batch, and the states its LSTMs ended in.
+
+    Of `BiLM.encode` and `BiLM.contextualize` it may have the vectors of real tokens alone, row by
+    row: `(real_tokens, projection_dim)` wherever `(batch, tokens, projection_dim)` is said here.
 
     Attributes:
         word_vectors: float tensor, `(batch, tokens, projection_dim)`; they know no context.
@@ -45,6 +49,14 @@ class BiLMOutput(NamedTuple):
             keras.ops.concatenate(pair, axis=-1)
             for pair in ((self.word_vectors, self.word_vectors), *pairs)
         ]
+
+    def padded(self) -> "BiLMOutput":
+        """An output of real tokens alone with each in its place, `(batch, tokens, …)`."""
+        return self._replace(
+            word_vectors=padded(self.word_vectors, self.mask),
+            forward=tuple(padded(vectors, self.mask) for vectors in self.forward),
+            backward=tuple(padded(vectors, self.mask) for vectors in self.backward),
+        )
 
 
 @keras.saving.register_keras_serializable(package="elmo_tf2")
@@ -158,14 +170,40 @@ class BiLM(keras.Model):
                 f"{self.config.max_characters}) or word vectors (float) of shape (batch, tokens, "
                 f"{self.config.projection_dim}). Received: {inputs.dtype.name}, {inputs.shape}."
             )
-        if not is_characters:
-            inputs = tf.cast(inputs, self.compute_dtype)
         if mask is None:
             mask = (
                 tf.reduce_any(inputs > 0, axis=-1)
                 if is_characters
                 else tf.fill(tf.shape(inputs)[:2], True)
             )
+        real = tf.boolean_mask(inputs, mask)
+        return self.encode(real, mask, initial_state, return_state).padded()
+
+    def encode(
+        self,
+        inputs: tf.Tensor,
+        mask: tf.Tensor,
+        initial_state: State | None = None,
+        return_state: bool = True,
+    ) -> BiLMOutput:
+        """As a call, of and with real tokens alone: nothing is spent on padding.
+
+        Args:
+            inputs: int tensor, `(real_tokens, chars)`, or float tensor, `(real_tokens,
+                projection_dim)`: the real tokens of a call's inputs, row by row.
+            mask: as in a call.
+            initial_state: as in a call.
+            return_state: as in a call.
+
+        Returns:
+            `BiLMOutput` of real tokens alone.
+
+        Raises:
+            ValueError: if there are more or fewer states than LSTMs.
+        """
+        is_characters = inputs.dtype.is_integer
+        if not is_characters:
+            inputs = tf.cast(inputs, self.compute_dtype)
         if not self.config.sentence_boundaries:
             word_vectors = self.char_cnn(inputs) if is_characters else inputs
             return self.contextualize(word_vectors, mask, initial_state)
@@ -176,7 +214,7 @@ class BiLM(keras.Model):
             return _without_boundaries(output, mask)
         # Not the vectors of the boundaries are wanted but the states they leave behind, and after
         # the first one all sentences that start from zeros have the same.
-        rows = tf.shape(inputs)[0]
+        rows = tf.shape(mask)[0]
         if initial_state is None:
             state = repeated(self._state_after(begin, end, self._states(None, 1)), rows)
         else:
@@ -197,24 +235,20 @@ class BiLM(keras.Model):
         state = self._states(None, 1)
         if not self.config.sentence_boundaries:
             return state
-        words = tf.zeros([1, 0, self.config.projection_dim])
+        words = tf.zeros([0, self.config.projection_dim])
         _, begin, end = self._with_boundaries(words, is_characters=False)
         return self._state_after(begin, end, state)
 
     def _with_boundaries(
         self, inputs: tf.Tensor, is_characters: bool
     ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        """Word vectors `(batch, tokens, dim)` of the inputs, and `(dim,)` of `<S>` and `</S>`."""
+        """Word vectors `(real_tokens, dim)` of the inputs, and `(dim,)` of `<S>` and `</S>`."""
         words = (BEGIN_SENTENCE_WORD, END_SENTENCE_WORD)
         ids = np.stack([word_to_char_ids(word, self.config.max_characters) for word in words])
         if not is_characters:
             return inputs, *tf.unstack(self.char_cnn(tf.constant(ids)))
-        flat = tf.reshape(inputs, [-1, self.config.max_characters])
-        vectors = self.char_cnn(tf.concat([flat, tf.constant(ids, inputs.dtype)], axis=0))
-        shape = tf.concat([tf.shape(inputs)[:2], [self.config.projection_dim]], axis=0)
-        word_vectors = tf.reshape(vectors[:-2], shape)
-        word_vectors.set_shape([*inputs.shape[:2], self.config.projection_dim])
-        return word_vectors, vectors[-2], vectors[-1]
+        vectors = self.char_cnn(tf.concat([inputs, tf.constant(ids, inputs.dtype)], axis=0))
+        return vectors[:-2], vectors[-2], vectors[-1]
 
     def _states(self, state: State | None, rows: int | tf.Tensor) -> list[Any]:
         """The given states, with zeros for those that are None."""
@@ -254,7 +288,8 @@ class BiLM(keras.Model):
         """Runs the LSTMs over word vectors as they come, without sentence boundaries.
 
         Args:
-            word_vectors: float tensor, `(batch, tokens, projection_dim)`.
+            word_vectors: float tensor, `(real_tokens, projection_dim)`, row by row; `(batch,
+                tokens, projection_dim)` if there is no mask.
             mask: bool tensor, `(batch, tokens)`; True marks a real token. None: all are, and the
                 LSTMs run in the way that learns fast, `LSTMWithProjection.run_window`.
             initial_state: as in `call`.
@@ -262,17 +297,26 @@ class BiLM(keras.Model):
                 backward) and the number of its layer. None: nothing is dropped.
 
         Returns:
-            `BiLMOutput`.
+            `BiLMOutput`, of real tokens alone if there is a mask.
 
         Raises:
-            ValueError: if there are more or fewer states than LSTMs.
+            ValueError: if the word vectors have not the shape that is told, or there are more or
+                fewer states than LSTMs.
         """
+        shape = "(real_tokens, {})" if mask is not None else "(batch, tokens, {})"
+        if word_vectors.shape.rank != shape.count(",") + 1:
+            dim = self.config.projection_dim
+            raise ValueError(
+                f"`word_vectors` {'with a' if mask is not None else 'without'} mask must have the "
+                f"shape {shape.format(dim)}. Received: {word_vectors.shape}."
+            )
         stacks = self.forward_layers, self.backward_layers
         readings = [
             WindowReading(backwards) if mask is None else PackedReading(mask, backwards)
             for backwards in (False, True)
         ]
-        states = self._states(initial_state, tf.shape(word_vectors)[0])
+        rows = tf.shape(word_vectors if mask is None else mask)[0]
+        states = self._states(initial_state, rows)
         num_layers = self.config.num_layers
         # Layers that nothing happens between are run at once.
         size = 1 if drop is not None or self.config.is_merged else num_layers
@@ -297,7 +341,6 @@ class BiLM(keras.Model):
                 final_states[direction].extend(read_states)
         if mask is None:
             mask = tf.fill(tf.shape(word_vectors)[:2], True)
-        word_vectors = tf.where(mask[..., tf.newaxis], word_vectors, tf.zeros_like(word_vectors))
         return BiLMOutput(
             word_vectors=word_vectors,
             forward=tuple(outputs[0]),
@@ -344,36 +387,40 @@ def _add_boundaries(
     """Puts `<S>` before a sentence's first place and `</S>` after its last real token.
 
     Args:
-        vectors: `(batch, tokens, features)`.
+        vectors: `(real_tokens, features)`.
         mask: bool, `(batch, tokens)`.
         begin: `(features,)`; of `<S>`.
         end: `(features,)`; of `</S>`.
 
     Returns:
-        Vectors and mask with two more tokens: `(batch, tokens + 2, features)` and without features.
+        Vectors `(real_tokens + 2 * batch, features)`, and the mask `(batch, tokens + 2)`.
     """
-    vectors = tf.pad(vectors, [[0, 0], [1, 1], [0, 0]])
-    mask = tf.pad(mask, [[0, 0], [1, 1]])
+    mask = _with_two_places(mask)
     place = tf.range(tf.shape(mask)[1])
     last = tf.reduce_max(tf.where(mask, place, 0), axis=1, keepdims=True)  # 0 if there is none
-    is_begin = tf.equal(place, 0)[tf.newaxis]
+    is_begin = tf.broadcast_to(tf.equal(place, 0), tf.shape(mask))
     is_end = tf.equal(place, last + 1)
-    vectors = tf.where(is_begin[..., tf.newaxis], begin, vectors)
-    vectors = tf.where(is_end[..., tf.newaxis], end, vectors)
-    return vectors, mask | is_begin | is_end
+    mask_inside = mask | is_begin | is_end
+    table = tf.concat([vectors, begin[tf.newaxis], end[tf.newaxis]], axis=0)
+    number = tf.shape(vectors)[0]
+    index = tf.cumsum(tf.cast(tf.boolean_mask(mask, mask_inside), tf.int32), exclusive=True)
+    index = tf.where(tf.boolean_mask(is_begin, mask_inside), number, index)
+    index = tf.where(tf.boolean_mask(is_end, mask_inside), number + 1, index)
+    return tf.gather(table, index), mask_inside
 
 
 def _without_boundaries(output: BiLMOutput, mask: tf.Tensor) -> BiLMOutput:
-    """Drops the places that `_add_boundaries` added, and the vectors of `</S>`."""
-
-    def real_tokens(vectors: tf.Tensor) -> tf.Tensor:
-        vectors = vectors[:, 1:-1]
-        return tf.where(mask[..., tf.newaxis], vectors, tf.zeros_like(vectors))
-
+    """Drops the vectors of `<S>` and `</S>`, which `_add_boundaries` added."""
+    is_word = tf.boolean_mask(_with_two_places(mask), output.mask)
     return BiLMOutput(
-        word_vectors=real_tokens(output.word_vectors),
-        forward=tuple(real_tokens(vectors) for vectors in output.forward),
-        backward=tuple(real_tokens(vectors) for vectors in output.backward),
+        word_vectors=tf.boolean_mask(output.word_vectors, is_word),
+        forward=tuple(tf.boolean_mask(vectors, is_word) for vectors in output.forward),
+        backward=tuple(tf.boolean_mask(vectors, is_word) for vectors in output.backward),
         mask=mask,
         state=output.state,
     )
+
+
+def _with_two_places(mask: tf.Tensor) -> tf.Tensor:
+    """A mask `(batch, tokens)` as `(batch, tokens + 2)`, the first and last place not real."""
+    return tf.pad(mask, [[0, 0], [1, 1]])

@@ -10,10 +10,11 @@ import numpy as np
 import tensorflow as tf
 
 from elmo_tf2.arguments import check_bool, check_choice, check_integer
-from elmo_tf2.characters import sentences_to_char_ids
+from elmo_tf2.characters import words_to_char_ids
 from elmo_tf2.config import ElmoConfig
 from elmo_tf2.data.tokenizers import token_lengths, tokenize
 from elmo_tf2.layers import ScalarMix
+from elmo_tf2.layers.packing import padded
 from elmo_tf2.models.bilm import BiLM
 from elmo_tf2.models.bilm_arrays import set_bilm_arrays
 from elmo_tf2.presets import preset_folder, preset_names
@@ -252,18 +253,22 @@ class ElmoEmbeddings(keras.layers.Layer):
         return super().__call__(inputs, *args, **kwargs)
 
     def call(self, inputs: Any, training: bool | None = None) -> tf.Tensor | list[tf.Tensor]:
-        output = self.encoder(self._char_ids(inputs), return_state=False)
-        layers = output.layers()
-        if self.output_kind == "layers":
-            return layers
-        mixed = [mix(layers, mask=output.mask, training=training) for mix in self.mixes]
-        return mixed[0] if len(mixed) == 1 else mixed
+        char_ids, mask = self._real_tokens(inputs)
+        # Padded at the very end, so that nothing is computed where there is no token.
+        outputs = self.encoder.encode(char_ids, mask, return_state=False).layers()
+        if self.output_kind == "mix":
+            outputs = [mix(outputs, training=training) for mix in self.mixes]
+        outputs = [padded(vectors, mask) for vectors in outputs]
+        return outputs[0] if len(self.mixes) == 1 else outputs
 
-    def _char_ids(self, inputs: Any) -> tf.Tensor:
+    def _real_tokens(self, inputs: Any) -> tuple[tf.Tensor, tf.Tensor]:
+        """Character ids of all real tokens, `(real_tokens, chars)`, and where they are."""
         if inputs.dtype != tf.string:
-            return inputs
+            mask = self._word_mask(inputs)
+            return tf.boolean_mask(inputs, mask), mask
         tokens, lengths = _tokens(inputs, self.config.tokenizer)
-        return sentences_to_char_ids(tokens, lengths, self.config.max_characters)
+        mask = tf.sequence_mask(lengths, tf.shape(tokens)[1])
+        return words_to_char_ids(tf.boolean_mask(tokens, mask), self.config.max_characters), mask
 
     def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
         mask = self._word_mask(inputs)

@@ -77,12 +77,16 @@ class MaskedLanguageModel(PretrainingModel):
 
     def _last_layer(self, char_ids: tf.Tensor, mask: tf.Tensor | None, training: bool) -> tf.Tensor:
         """[forward; backward] of the last layer, `(batch, tokens, 2 * projection_dim)`."""
+        if mask is not None:
+            char_ids = tf.boolean_mask(char_ids, mask)
         vectors = self.bilm.char_cnn(char_ids)
 
         def drop(vectors: tf.Tensor, direction: int, place: int) -> tf.Tensor:
             return self._drop(vectors, direction, place, batch_axis=0) if training else vectors
 
         output = self.bilm.contextualize(vectors, mask, drop=drop)
+        if mask is not None:
+            output = output.padded()
         last = output.forward[-1], output.backward[-1]
         return tf.concat(
             [drop(part, number, self.config.num_layers) for number, part in enumerate(last)],

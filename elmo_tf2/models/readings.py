@@ -1,7 +1,7 @@
 """The two ways in which a stack of LSTMs reads a batch: packed, or as windows of running text.
 
 Either arranges the batch once, and any number of layers run before the outputs are put back in
-their places.
+the order of the inputs.
 """
 
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ LSTMState = Sequence[tf.Tensor]
 
 
 class PackedReading:
-    """Real tokens alone, whatever the lengths of the sentences.
+    """Real tokens alone, `(real_tokens, features)`, whatever the lengths of the sentences.
 
     Args:
         mask: bool tensor, `(batch, tokens)`; True marks a real token.
@@ -25,9 +25,9 @@ class PackedReading:
     def __init__(self, mask: tf.Tensor, go_backwards: bool) -> None:
         self._packing = packing(mask, go_backwards)
 
-    def arrange(self, padded: tf.Tensor) -> tf.Tensor:
-        """`(batch, tokens, features)` in the order of reading."""
-        return self._packing.pack(padded)
+    def arrange(self, tokens: tf.Tensor) -> tf.Tensor:
+        """Tokens that are row by row in the order of reading."""
+        return self._packing.pack(tokens)
 
     def run(
         self, layer: LSTMWithProjection, arranged: tf.Tensor, state: LSTMState
@@ -39,12 +39,14 @@ class PackedReading:
         return outputs, [tf.gather(value, rank) for value in state]
 
     def put_back(self, arranged: tf.Tensor) -> tf.Tensor:
-        """What is in the order of reading as `(batch, tokens, features)`."""
+        """What is in the order of reading row by row."""
         return self._packing.unpack(arranged)
 
 
 class WindowReading:
-    """Windows of running text, in which every token is real; a gradient costs less this way.
+    """Windows of running text, `(batch, tokens, features)`, in which every token is real.
+
+    A gradient costs less this way.
 
     Args:
         go_backwards: whether the last token comes first.
@@ -53,9 +55,9 @@ class WindowReading:
     def __init__(self, go_backwards: bool) -> None:
         self._reversed = [1] if go_backwards else []
 
-    def arrange(self, padded: tf.Tensor) -> tf.Tensor:
-        """`(batch, tokens, features)` in the order of reading."""
-        return tf.transpose(tf.reverse(padded, self._reversed), [1, 0, 2])
+    def arrange(self, window: tf.Tensor) -> tf.Tensor:
+        """A window in the order of reading."""
+        return tf.transpose(tf.reverse(window, self._reversed), [1, 0, 2])
 
     def run(
         self, layer: LSTMWithProjection, arranged: tf.Tensor, state: LSTMState
@@ -64,7 +66,7 @@ class WindowReading:
         return layer.run_window(arranged, state)
 
     def put_back(self, arranged: tf.Tensor) -> tf.Tensor:
-        """What is in the order of reading as `(batch, tokens, features)`."""
+        """What is in the order of reading as a window."""
         return tf.reverse(tf.transpose(arranged, [1, 0, 2]), self._reversed)
 
 
@@ -79,11 +81,12 @@ def read(
     Args:
         reading: of the batch in that direction.
         layers: one or more.
-        vectors: `(batch, tokens, features)`, what the first of them reads.
+        vectors: what the first of them reads, `(real_tokens, features)` or a window, as the
+            reading has it.
         states: h `(batch, projection_dim or units)` and c `(batch, units)` of each.
 
     Returns:
-        The layers' outputs, `(batch, tokens, projection_dim or units)`, and their final states.
+        The layers' outputs, which have `projection_dim or units` features, and their final states.
     """
     arranged = reading.arrange(vectors)
     outputs = []

@@ -27,8 +27,8 @@ class WordTable(tf.train.Checkpoint):
     Example:
     >>> bilm = BiLM(ElmoConfig(filters=((1, 8), (2, 8)), units=16, projection_dim=4))
     >>> table = WordTable(bilm, ["the", "cat"])
-    >>> table.word_vectors(bilm, tf.constant([["the", "mat"], ["cat", ""]]), [2, 1]).shape
-    TensorShape([2, 2, 4])
+    >>> table.word_vectors(bilm, tf.constant(["the", "mat", "cat"])).shape
+    TensorShape([3, 4])
     """
 
     def __init__(self, bilm: BiLM, words: Sequence[str]) -> None:
@@ -48,23 +48,18 @@ class WordTable(tf.train.Checkpoint):
     def _char_ids(bilm: BiLM, words: tf.Tensor) -> tf.Tensor:
         return words_to_char_ids(words, bilm.config.max_characters)
 
-    def word_vectors(self, bilm: BiLM, tokens: tf.Tensor, lengths: tf.Tensor) -> tf.Tensor:
-        """What `bilm.char_cnn` gives for padded words, computed only for those outside the table.
+    def word_vectors(self, bilm: BiLM, words: tf.Tensor) -> tf.Tensor:
+        """What `bilm.char_cnn` gives for words, computed only for those outside the table.
 
         Args:
             bilm: the encoder.
-            tokens: string tensor, `(batch, tokens)`.
-            lengths: int tensor, `(batch,)`; tokens of each sentence.
+            words: string tensor, `(words,)`.
 
         Returns:
-            float tensor, `(batch, tokens, projection_dim)`; 0 past a sentence's end.
+            float tensor, `(words, projection_dim)`.
         """
-        is_real = tf.sequence_mask(lengths, tf.shape(tokens)[1])  # (batch, tokens)
-        words = tf.boolean_mask(tokens, is_real)
         places = self._places.lookup(words)
-        vectors = tf.gather(self.vectors, tf.maximum(places, 0))  # (words, projection_dim)
+        vectors = tf.gather(self.vectors, tf.maximum(places, 0))
         outside = tf.where(places < 0)
         computed = bilm.char_cnn(self._char_ids(bilm, tf.gather_nd(words, outside)))
-        vectors = tf.tensor_scatter_nd_update(vectors, outside, computed)
-        shape = tf.concat([tf.shape(tokens), [bilm.config.projection_dim]], axis=0)
-        return tf.scatter_nd(tf.where(is_real), vectors, tf.cast(shape, tf.int64))
+        return tf.tensor_scatter_nd_update(vectors, outside, computed)

@@ -146,7 +146,8 @@ def _sums_of_directions(
     model: LanguageModel, tokens: tf.Tensor, ids: tf.Tensor, lengths: tf.Tensor, mask: tf.Tensor
 ) -> list[tf.Tensor]:
     char_ids = sentences_to_char_ids(tokens, lengths, model.config.max_characters)
-    output = model.bilm.contextualize(model.bilm.char_cnn(char_ids), mask)
+    word_vectors = model.bilm.char_cnn(tf.boolean_mask(char_ids, mask))
+    output = model.bilm.contextualize(word_vectors, mask).padded()
     sums = []
     for vectors, targets in (
         (output.forward[-1][:, :-1], ids[:, 1:]),

@@ -4,11 +4,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from elmo_tf2.layers.packing import packing
+from elmo_tf2.layers.packing import packing, padded
 
 #          a b .   . . .   c d e   . f .
 MASK = np.array([[1, 1, 0], [0, 0, 0], [1, 1, 1], [0, 1, 0]], bool)
-LETTERS = np.array([[1, 2, 0], [0, 0, 0], [3, 4, 5], [0, 6, 0]], "float32")[..., np.newaxis]
+LETTERS = np.arange(1, 7, dtype="float32")[:, np.newaxis]
+PADDED = np.array([[1, 2, 0], [0, 0, 0], [3, 4, 5], [0, 6, 0]], "float32")[..., np.newaxis]
 
 
 def test_longer_sentences_come_first_and_rows_of_like_length_keep_their_order():
@@ -30,15 +31,20 @@ def test_backwards_a_sentence_starts_at_its_last_token():
 
 
 @pytest.mark.parametrize("go_backwards", [False, True])
-def test_unpacking_puts_tokens_back_and_zeros_between(go_backwards):
+def test_unpacking_puts_tokens_row_by_row_again(go_backwards):
     order = packing(tf.constant(MASK), go_backwards)
-    padded = tf.where(MASK[..., np.newaxis], LETTERS, 99.0)
-    np.testing.assert_array_equal(order.unpack(order.pack(padded)), LETTERS)
+    np.testing.assert_array_equal(order.unpack(order.pack(LETTERS)), LETTERS)
+
+
+def test_padding_puts_tokens_into_their_places_and_zeros_between():
+    np.testing.assert_array_equal(padded(tf.constant(LETTERS), tf.constant(MASK)), PADDED)
 
 
 @pytest.mark.parametrize("shape", [(0, 3), (2, 0), (0, 0)])
 def test_an_empty_batch_has_no_steps(shape):
-    order = packing(tf.zeros(shape, tf.bool))
+    mask = tf.zeros(shape, tf.bool)
+    order = packing(mask)
     assert order.active_rows.shape == (0,)
-    assert order.positions.shape == (0,)
-    assert order.pack(tf.zeros((*shape, 4))).shape == (0, 4)
+    assert order.places.shape == (0,)
+    assert order.pack(tf.zeros((0, 4))).shape == (0, 4)
+    assert padded(tf.zeros((0, 4)), mask).shape == (*shape, 4)

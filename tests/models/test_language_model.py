@@ -50,7 +50,8 @@ def test_losses_are_those_of_the_bilms_vectors(model, vocabulary):
     tokens = tf.constant([["<S>", *words, "</S>"]])
     ids = vocabulary.ids(tokens).numpy()[0]
     char_ids = sentences_to_char_ids(tokens, tf.constant([5]))
-    output = model.bilm.contextualize(model.bilm.char_cnn(char_ids), tf.fill([1, 5], True))
+    word_vectors = model.bilm.char_cnn(char_ids)
+    output = model.bilm.contextualize(word_vectors[0], tf.fill([1, 5], True)).padded()
     forward, backward = (
         log_softmax(layers[-1][0] @ tf.transpose(model.softmax.kernel) + model.softmax.bias)
         for layers in (output.forward, output.backward)

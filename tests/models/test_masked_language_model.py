@@ -97,8 +97,8 @@ def probe(model, words, places, put=MASK):
     with tf.GradientTape(persistent=True) as tape:
         tape.watch(word_vectors)
         read = tf.where(is_shown, word_vectors, model.bilm.char_cnn(window["char_ids"]))
-        output = model.bilm.contextualize(read, tf.fill([1, len(words)], True))
-        logits = model.softmax.logits(output.layers()[-1][0])
+        output = model.bilm.contextualize(read[0], tf.fill([1, len(words)], True))
+        logits = model.softmax.logits(output.layers()[-1])
         own = [logits[place, WORDS.index(words[place])] for place in places]
     # it is the model's own loss that is probed
     losses = -log_softmax(logits.numpy())[places, [WORDS.index(words[place]) for place in places]]

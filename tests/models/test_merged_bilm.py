@@ -59,7 +59,7 @@ def seen(bilm, direction, place, words=None):
     words = tf.constant(rng.normal(size=(1, TOKENS, 4)), tf.float32)
     with tf.GradientTape() as tape:
         tape.watch(words)
-        output = bilm.contextualize(words, tf.fill([1, TOKENS], True))
+        output = bilm.contextualize(words[0], tf.fill([1, TOKENS], True)).padded()
         # a random sum of its numbers, as a logit is
         vector = getattr(output, direction)[-1][0, place]
         logit = tf.tensordot(vector, tf.constant(rng.normal(size=4), tf.float32), 1)
