@@ -82,7 +82,8 @@ def measure_batches(model: ElmoEmbeddings, words: list[str]) -> list[dict[str, A
     for what, value, batch, length in cases(words):
         padded = tf.constant([words + [""] * (length - len(words)) for words in batch])
         with console.status(f"{what}: {value:,}"):
-            seconds = seconds_of(lambda padded=padded: embed(padded).numpy())
+            # Not `numpy()`, which would copy the padding; what follows in a model takes a tensor.
+            seconds = seconds_of(lambda padded=padded: embed(padded))
         tokens = sum(map(len, batch))
         rows.append({"what": what, "value": value, "tokens": tokens, "seconds": seconds})
     return rows

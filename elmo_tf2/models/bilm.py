@@ -303,12 +303,11 @@ class BiLM(keras.Model):
             ValueError: if the word vectors have not the shape that is told, or there are more or
                 fewer states than LSTMs.
         """
-        shape = "(real_tokens, {})" if mask is not None else "(batch, tokens, {})"
-        if word_vectors.shape.rank != shape.count(",") + 1:
-            dim = self.config.projection_dim
+        if word_vectors.shape.rank != (3 if mask is None else 2):
+            places = "(batch, tokens, {}) without" if mask is None else "(real_tokens, {}) with a"
             raise ValueError(
-                f"`word_vectors` {'with a' if mask is not None else 'without'} mask must have the "
-                f"shape {shape.format(dim)}. Received: {word_vectors.shape}."
+                f"`word_vectors` must be {places.format(self.config.projection_dim)} mask. "
+                f"Received: {word_vectors.shape}."
             )
         stacks = self.forward_layers, self.backward_layers
         readings = [

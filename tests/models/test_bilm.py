@@ -315,6 +315,18 @@ def test_contextualize_adds_no_boundaries(bilm):
     np.testing.assert_allclose(vectors(output.padded()), vectors(plain(ids)), **PROMISE)
 
 
+@pytest.mark.parametrize("name", ["small", "no boundaries", "merged, added"])
+def test_encode_takes_and_gives_the_real_tokens_of_a_call(name):
+    bilm, _ = make_bilm(CONFIGS[name])
+    ids = char_ids(SENTENCES)
+    mask = np.any(ids != 0, axis=-1)
+    output, expected = bilm.encode(tf.constant(ids[mask]), tf.constant(mask)), bilm(ids)
+    np.testing.assert_array_equal(vectors(output), vectors(expected)[mask])
+    for found, wanted in zip(output.layers(), expected.layers(), strict=True):
+        np.testing.assert_array_equal(found, wanted.numpy()[mask])
+    tf.nest.map_structure(np.testing.assert_array_equal, output.state, expected.state)
+
+
 @pytest.mark.parametrize("name", ["small", "merged, added"])
 def test_contextualize_without_a_mask_learns_as_with_every_token_real(name, rng):
     bilm, _ = make_bilm(CONFIGS[name])
@@ -341,6 +353,18 @@ def test_contextualize_without_a_mask_learns_as_with_every_token_real(name, rng)
 
 
 # --- errors
+
+
+@pytest.mark.parametrize(
+    ("shape", "mask", "message"),
+    [
+        ((2, 3, 4), tf.fill([2, 3], True), r"must be \(real_tokens, 4\) with a mask"),
+        ((6, 4), None, r"must be \(batch, tokens, 4\) without mask"),
+    ],
+)
+def test_contextualize_tells_which_shape_it_takes(bilm, shape, mask, message):
+    with pytest.raises(ValueError, match=message):
+        bilm.contextualize(tf.zeros(shape), mask)
 
 
 @pytest.mark.parametrize(
