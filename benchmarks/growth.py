@@ -5,7 +5,8 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+import timeit
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -17,6 +18,7 @@ from matplotlib.figure import Figure
 from random_model import SIZES, write_random_model
 from report import describe_machine
 from rich.console import Console
+from rich.progress import track
 from rich.table import Table
 from runners.protocol import peak_memory_mb
 
@@ -24,7 +26,7 @@ from elmo_tf2 import ElmoEmbeddings
 from elmo_tf2.features import embed_file
 
 HERE = Path(__file__).parent
-REPEATS = 5
+REPEATS = 9
 
 console = Console()
 
@@ -64,28 +66,22 @@ def cases(words: list[str]) -> Iterator[Case]:
         yield "tokens of one sentence among 63 of 20", length, batch, length
 
 
-def seconds_of(action: Callable[[], object]) -> float:
-    """Returns the median time of some runs, after one that is not timed."""
-    action()
-    seconds = []
-    for _ in range(REPEATS):
-        start = time.perf_counter()
-        action()
-        seconds.append(time.perf_counter() - start)
-    return statistics.median(seconds)
-
-
 def measure_batches(model: ElmoEmbeddings, words: list[str]) -> list[dict[str, Any]]:
-    """Returns a row for every case."""
+    """Returns a row for every case; they take turns, so that slow spells meet all alike."""
     embed = tf.function(model, input_signature=[tf.TensorSpec([None, None], tf.string)])
-    rows = []
+    rows, batches = [], []
     for what, value, batch, length in cases(words):
-        padded = tf.constant([words + [""] * (length - len(words)) for words in batch])
-        with console.status(f"{what}: {value:,}"):
-            # Not `numpy()`, which would copy the padding; what follows in a model takes a tensor.
-            seconds = seconds_of(lambda padded=padded: embed(padded))
-        tokens = sum(map(len, batch))
-        rows.append({"what": what, "value": value, "tokens": tokens, "seconds": seconds})
+        rows.append({"what": what, "value": value, "tokens": sum(map(len, batch))})
+        batches.append(tf.constant([words + [""] * (length - len(words)) for words in batch]))
+        embed(batches[-1])
+    seconds = []
+    for _ in track(range(REPEATS), "batches", console=console):
+        # Not `numpy()`, which would copy the padding; what follows in a model takes a tensor.
+        seconds.append(
+            [timeit.timeit(lambda batch=batch: embed(batch), number=1) for batch in batches]
+        )
+    for row, of_case in zip(rows, zip(*seconds, strict=True), strict=True):
+        row["seconds"] = statistics.median(of_case)
     return rows
 
 
