@@ -31,7 +31,7 @@ class ScalarMix(keras.layers.Layer):
 
     Call arguments:
         inputs: list of `num_layers` float tensors, each `(batch, tokens, features)`; without a
-            mask of any rank, as `(real_tokens, features)`.
+            mask they may have another rank, `(real_tokens, features)` say.
         mask: bool tensor, `(batch, tokens)`, or a list of equal ones; True marks a real token.
         training: bool. Whether dropout is on.
 

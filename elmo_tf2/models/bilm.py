@@ -1,7 +1,7 @@
 """BiLM: the bidirectional language model's encoder, characters in, all layers out."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import keras
 import numpy as np
@@ -10,53 +10,11 @@ import tensorflow as tf
 from elmo_tf2.characters import BEGIN_SENTENCE_WORD, END_SENTENCE_WORD, word_to_char_ids
 from elmo_tf2.config import ElmoConfig
 from elmo_tf2.layers import CharCNN, LSTMWithProjection
-from elmo_tf2.layers.packing import padded
+from elmo_tf2.models.bilm_output import BiLMOutput
 from elmo_tf2.models.readings import PackedReading, WindowReading, read
 
 State = Sequence[tuple[tf.Tensor, tf.Tensor] | None]
 Drop = Callable[[tf.Tensor, int, int], tf.Tensor]
-
-
-class BiLMOutput(NamedTuple):
-    """All vectors of a batch, and the states its LSTMs ended in.
-
-    Of `BiLM.encode` and `BiLM.contextualize` it may have the vectors of real tokens alone, row by
-    row: `(real_tokens, projection_dim)` wherever `(batch, tokens, projection_dim)` is said here.
-
-    Attributes:
-        word_vectors: float tensor, `(batch, tokens, projection_dim)`; they know no context.
-        forward: a tensor of that shape for every layer; they know the words up to this one. (Of a
-            merged biLM only the first layer's do; the others know the whole sentence.)
-        backward: likewise; they know the words from this one on.
-        mask: bool tensor, `(batch, tokens)`; True marks a real token. Elsewhere vectors are 0.
-        state: a pair h `(batch, projection_dim)`, c `(batch, units)` for every forward layer,
-            then for every backward layer.
-    """
-
-    word_vectors: tf.Tensor
-    forward: tuple[tf.Tensor, ...]
-    backward: tuple[tf.Tensor, ...]
-    mask: tf.Tensor
-    state: tuple[tuple[tf.Tensor, tf.Tensor], ...]
-
-    def layers(self) -> list[tf.Tensor]:
-        """The L + 1 layers that are mixed, each `(batch, tokens, 2 * projection_dim)`.
-
-        The word vector twice side by side, then [forward; backward] of each LSTM layer.
-        """
-        pairs = zip(self.forward, self.backward, strict=True)
-        return [
-            keras.ops.concatenate(pair, axis=-1)
-            for pair in ((self.word_vectors, self.word_vectors), *pairs)
-        ]
-
-    def padded(self) -> "BiLMOutput":
-        """An output of real tokens alone with each in its place, `(batch, tokens, …)`."""
-        return self._replace(
-            word_vectors=padded(self.word_vectors, self.mask),
-            forward=tuple(padded(vectors, self.mask) for vectors in self.forward),
-            backward=tuple(padded(vectors, self.mask) for vectors in self.backward),
-        )
 
 
 @keras.saving.register_keras_serializable(package="elmo_tf2")
@@ -411,13 +369,8 @@ def _add_boundaries(
 def _without_boundaries(output: BiLMOutput, mask: tf.Tensor) -> BiLMOutput:
     """Drops the vectors of `<S>` and `</S>`, which `_add_boundaries` added."""
     is_word = tf.boolean_mask(_with_two_places(mask), output.mask)
-    return BiLMOutput(
-        word_vectors=tf.boolean_mask(output.word_vectors, is_word),
-        forward=tuple(tf.boolean_mask(vectors, is_word) for vectors in output.forward),
-        backward=tuple(tf.boolean_mask(vectors, is_word) for vectors in output.backward),
-        mask=mask,
-        state=output.state,
-    )
+    kept = output.with_vectors(lambda vectors: tf.boolean_mask(vectors, is_word))
+    return kept._replace(mask=mask)
 
 
 def _with_two_places(mask: tf.Tensor) -> tf.Tensor:
