@@ -39,8 +39,10 @@ class NextWordModel(MaskedLanguageModel):
 
     def call(self, inputs: dict, training: bool = False) -> tf.Tensor:
         targets = inputs["targets"]
-        word_vectors = self.bilm.char_cnn(inputs["char_ids"])
-        output = self.bilm.contextualize(word_vectors, mask=None)
+        char_ids = inputs["char_ids"]
+        word_vectors = self.bilm.char_cnn(tf.reshape(char_ids, [-1, char_ids.shape[-1]]))
+        mask = tf.fill(tf.shape(targets), True)
+        output = self.bilm.contextualize(word_vectors, mask, training=training).padded()
         forward, backward = output.forward[-1][:, :-1], output.backward[-1][:, 1:]
         none = tf.zeros_like(forward)  # of the other direction, which has numbers of its own
         vectors = tf.concat(

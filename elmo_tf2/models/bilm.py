@@ -11,7 +11,7 @@ from elmo_tf2.characters import BEGIN_SENTENCE_WORD, END_SENTENCE_WORD, word_to_
 from elmo_tf2.config import ElmoConfig
 from elmo_tf2.layers import CharCNN, LSTMWithProjection
 from elmo_tf2.models.bilm_output import BiLMOutput
-from elmo_tf2.models.readings import PackedReading, WindowReading, read
+from elmo_tf2.models.readings import Reading, read
 
 State = Sequence[tuple[tf.Tensor, tf.Tensor] | None]
 Drop = Callable[[tf.Tensor, int, int], tf.Tensor]
@@ -47,6 +47,7 @@ class BiLM(keras.Model):
         initial_state: `state` of an earlier call's output with as many sentences. None: zeros.
         return_state: whether the final states are wanted. If not, the output's may be empty, and
             the words `</S>` of forward and `<S>` of backward LSTMs need not be read.
+        training: as `LSTMWithProjection` has it: True lets a gradient take about half the time.
 
     Returns:
         `BiLMOutput`.
@@ -118,6 +119,7 @@ class BiLM(keras.Model):
         mask: tf.Tensor | None = None,
         initial_state: State | None = None,
         return_state: bool = True,
+        training: bool | None = None,
     ) -> BiLMOutput:
         inputs = tf.convert_to_tensor(inputs)
         is_characters = inputs.dtype.is_integer
@@ -135,7 +137,7 @@ class BiLM(keras.Model):
                 else tf.fill(tf.shape(inputs)[:2], True)
             )
         real = tf.boolean_mask(inputs, mask)
-        return self.encode(real, mask, initial_state, return_state).padded()
+        return self.encode(real, mask, initial_state, return_state, training).padded()
 
     def encode(
         self,
@@ -143,6 +145,7 @@ class BiLM(keras.Model):
         mask: tf.Tensor,
         initial_state: State | None = None,
         return_state: bool = True,
+        training: bool | None = None,
     ) -> BiLMOutput:
         """As a call, of and with real tokens alone: nothing is spent on padding.
 
@@ -152,6 +155,7 @@ class BiLM(keras.Model):
             mask: as in a call.
             initial_state: as in a call.
             return_state: as in a call.
+            training: as in a call.
 
         Returns:
             `BiLMOutput` of real tokens alone.
@@ -164,21 +168,22 @@ class BiLM(keras.Model):
             inputs = tf.cast(inputs, self.compute_dtype)
         if not self.config.sentence_boundaries:
             word_vectors = self.char_cnn(inputs) if is_characters else inputs
-            return self.contextualize(word_vectors, mask, initial_state)
+            return self.contextualize(word_vectors, mask, initial_state, training=training)
         word_vectors, begin, end = self._with_boundaries(inputs, is_characters)
         if self.config.is_merged:  # the upper layers read the vectors of the boundaries too
             bounded, mask_inside = _add_boundaries(word_vectors, mask, begin, end)
-            output = self.contextualize(bounded, mask_inside, initial_state)
+            output = self.contextualize(bounded, mask_inside, initial_state, training=training)
             return _without_boundaries(output, mask)
         # Not the vectors of the boundaries are wanted but the states they leave behind, and after
         # the first one all sentences that start from zeros have the same.
         rows = tf.shape(mask)[0]
         if initial_state is None:
-            state = repeated(self._state_after(begin, end, self._states(None, 1)), rows)
+            state = self._state_after(begin, end, self._states(None, 1), training)
+            state = repeated(state, rows)
         else:
-            state = self._state_after(begin, end, self._states(initial_state, rows))
-        output = self.contextualize(word_vectors, mask, state)
-        final_state = self._state_after(end, begin, output.state) if return_state else ()
+            state = self._state_after(begin, end, self._states(initial_state, rows), training)
+        output = self.contextualize(word_vectors, mask, state, training=training)
+        final_state = self._state_after(end, begin, output.state, training) if return_state else ()
         return output._replace(state=tuple(final_state))
 
     def state_at_start(self) -> list[tuple[tf.Tensor, tf.Tensor]] | None:
@@ -223,7 +228,11 @@ class BiLM(keras.Model):
         ]
 
     def _state_after(
-        self, forward_word: tf.Tensor, backward_word: tf.Tensor, state: Sequence[Any]
+        self,
+        forward_word: tf.Tensor,
+        backward_word: tf.Tensor,
+        state: Sequence[Any],
+        training: bool | None = None,
     ) -> list[tuple[tf.Tensor, tf.Tensor]]:
         """The states of all LSTMs after another word; the words' vectors are `(dim,)`."""
         layers = (*self.forward_layers, *self.backward_layers)
@@ -232,48 +241,43 @@ class BiLM(keras.Model):
             if index % self.config.num_layers == 0:  # the first layer of its direction
                 word = backward_word if layer.go_backwards else forward_word
                 inputs = tf.repeat(word[tf.newaxis], tf.shape(h)[0], axis=0)
-            inputs, (h, c) = layer.run_packed(inputs, tf.shape(h)[:1], (h, c))
+            inputs, (h, c) = layer.run_packed(inputs, tf.shape(h)[:1], (h, c), training)
             states.append((h, c))
         return states
 
     def contextualize(
         self,
         word_vectors: tf.Tensor,
-        mask: tf.Tensor | None,
+        mask: tf.Tensor,
         initial_state: State | None = None,
         drop: Drop | None = None,
+        training: bool | None = None,
     ) -> BiLMOutput:
         """Runs the LSTMs over word vectors as they come, without sentence boundaries.
 
         Args:
-            word_vectors: float tensor, `(real_tokens, projection_dim)`, row by row; `(batch,
-                tokens, projection_dim)` if there is no mask.
-            mask: bool tensor, `(batch, tokens)`; True marks a real token. None: all are, and the
-                LSTMs run in the way that learns fast, `LSTMWithProjection.run_window`.
+            word_vectors: float tensor, `(real_tokens, projection_dim)`, row by row.
+            mask: bool tensor, `(batch, tokens)`; True marks a real token.
             initial_state: as in `call`.
             drop: what dropout makes of the inputs of an LSTM, given its direction (0 forward, 1
                 backward) and the number of its layer. None: nothing is dropped.
+            training: as in a call.
 
         Returns:
-            `BiLMOutput`, of real tokens alone if there is a mask.
+            `BiLMOutput` of real tokens alone.
 
         Raises:
             ValueError: if the word vectors have not the shape that is told, or there are more or
                 fewer states than LSTMs.
         """
-        if word_vectors.shape.rank != (3 if mask is None else 2):
-            places = "(batch, tokens, {}) without" if mask is None else "(real_tokens, {}) with a"
+        if word_vectors.shape.rank != 2:
             raise ValueError(
-                f"`word_vectors` must be {places.format(self.config.projection_dim)} mask. "
-                f"Received: {word_vectors.shape}."
+                "`word_vectors` must be those of the real tokens, of shape (real_tokens, "
+                f"{self.config.projection_dim}). Received: {word_vectors.shape}."
             )
         stacks = self.forward_layers, self.backward_layers
-        readings = [
-            WindowReading(backwards) if mask is None else PackedReading(mask, backwards)
-            for backwards in (False, True)
-        ]
-        rows = tf.shape(word_vectors if mask is None else mask)[0]
-        states = self._states(initial_state, rows)
+        readings = [Reading(mask, backwards, training) for backwards in (False, True)]
+        states = self._states(initial_state, tf.shape(mask)[0])
         num_layers = self.config.num_layers
         # Layers that nothing happens between are run at once.
         size = 1 if drop is not None or self.config.is_merged else num_layers
@@ -296,8 +300,6 @@ class BiLM(keras.Model):
                 )
                 outputs[direction].extend(read_outputs)
                 final_states[direction].extend(read_states)
-        if mask is None:
-            mask = tf.fill(tf.shape(word_vectors)[:2], True)
         return BiLMOutput(
             word_vectors=word_vectors,
             forward=tuple(outputs[0]),

@@ -255,7 +255,8 @@ class ElmoEmbeddings(keras.layers.Layer):
     def call(self, inputs: Any, training: bool | None = None) -> tf.Tensor | list[tf.Tensor]:
         char_ids, mask = self._real_tokens(inputs)
         # Padded at the very end, so that nothing is computed where there is no token.
-        outputs = self.encoder.encode(char_ids, mask, return_state=False).layers()
+        learns = training and self.encoder.trainable
+        outputs = self.encoder.encode(char_ids, mask, return_state=False, training=learns).layers()
         if self.output_kind == "mix":
             outputs = [mix(outputs, training=training) for mix in self.mixes]
         outputs = [padded(vectors, mask) for vectors in outputs]

@@ -126,7 +126,7 @@ class LanguageModel(PretrainingModel):
                 if training:
                     stream = self._drop(stream, number, index)
                 state, states_left = states_left[:2], states_left[2:]
-                stream, state = layer.run_window(stream, state)
+                stream, state = _run_window(layer, stream, state, training)
                 new_states += state
             outputs.append(self._drop(stream, number, len(layers)) if training else stream)
         outputs = tf.transpose(tf.stack(outputs), [0, 2, 1, 3])  # (2, batch, tokens, features)
@@ -145,3 +145,13 @@ class LanguageModel(PretrainingModel):
         losses, states = self.window_losses(window, states, training=True)
         loss = tf.reduce_mean(losses)
         return WindowLoss(loss, tf.ones_like(loss), states)
+
+
+def _run_window(
+    layer: LSTMWithProjection, window: tf.Tensor, state: Sequence[tf.Tensor], training: bool
+) -> tuple[tf.Tensor, list[tf.Tensor]]:
+    """A layer's outputs and states over running text, `(tokens, batch, features)`."""
+    tokens, rows = tf.unstack(tf.shape(window)[:2])
+    flat = tf.reshape(window, [-1, window.shape[-1]])
+    outputs, state = layer.run_packed(flat, tf.fill([tokens], rows), state, training)
+    return tf.reshape(outputs, [tokens, rows, layer.output_dim]), state

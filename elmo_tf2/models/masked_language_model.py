@@ -4,6 +4,7 @@ import keras
 import tensorflow as tf
 
 from elmo_tf2.data.windows import Window
+from elmo_tf2.layers.packing import padded
 from elmo_tf2.models.pretraining_model import PretrainingModel, WindowLoss
 
 
@@ -67,7 +68,9 @@ class MaskedLanguageModel(PretrainingModel):
 
     def call(self, inputs: Window, training: bool = False) -> tf.Tensor:
         targets, is_chosen = inputs["targets"], inputs["is_chosen"]
-        vectors = self._last_layer(inputs["char_ids"], inputs.get("mask"), training)
+        char_ids = inputs["char_ids"]
+        mask = inputs.get("mask", tf.fill(tf.shape(char_ids)[:2], True))
+        vectors = self._last_layer(char_ids, mask, training)
         return self.softmax(
             tf.boolean_mask(vectors, is_chosen),
             tf.boolean_mask(targets, is_chosen),
@@ -75,23 +78,24 @@ class MaskedLanguageModel(PretrainingModel):
             training=training,
         )
 
-    def _last_layer(self, char_ids: tf.Tensor, mask: tf.Tensor | None, training: bool) -> tf.Tensor:
+    def _last_layer(self, char_ids: tf.Tensor, mask: tf.Tensor, training: bool) -> tf.Tensor:
         """[forward; backward] of the last layer, `(batch, tokens, 2 * projection_dim)`."""
-        if mask is not None:
-            char_ids = tf.boolean_mask(char_ids, mask)
-        vectors = self.bilm.char_cnn(char_ids)
+        word_vectors = self.bilm.char_cnn(tf.boolean_mask(char_ids, mask))
 
         def drop(vectors: tf.Tensor, direction: int, place: int) -> tf.Tensor:
-            return self._drop(vectors, direction, place, batch_axis=0) if training else vectors
+            """Of the real tokens, which in training are all of a window's."""
+            if not training:
+                return vectors
+            window = tf.reshape(vectors, [-1, char_ids.shape[1], vectors.shape[-1]])
+            window = self._drop(window, direction, place, batch_axis=0)
+            return tf.reshape(window, [-1, vectors.shape[-1]])
 
-        output = self.bilm.contextualize(vectors, mask, drop=drop)
-        if mask is not None:
-            output = output.padded()
-        last = output.forward[-1], output.backward[-1]
-        return tf.concat(
-            [drop(part, number, self.config.num_layers) for number, part in enumerate(last)],
-            axis=-1,
-        )
+        output = self.bilm.contextualize(word_vectors, mask, drop=drop, training=training)
+        last = [
+            drop(output.forward[-1], 0, self.config.num_layers),
+            drop(output.backward[-1], 1, self.config.num_layers),
+        ]
+        return padded(tf.concat(last, axis=-1), mask)
 
     def _training_loss(self, window: Window) -> WindowLoss:
         losses = self(window, training=True)

@@ -1,8 +1,4 @@
-"""The two ways in which a stack of LSTMs reads a batch: packed, or as windows of running text.
-
-Either arranges the batch once, and any number of layers run before the outputs are put back in
-the order of the inputs.
-"""
+"""How a stack of LSTMs reads a batch: packed once for all its layers."""
 
 from collections.abc import Sequence
 
@@ -14,16 +10,18 @@ from elmo_tf2.layers.packing import packing
 LSTMState = Sequence[tf.Tensor]
 
 
-class PackedReading:
+class Reading:
     """Real tokens alone, `(real_tokens, features)`, whatever the lengths of the sentences.
 
     Args:
         mask: bool tensor, `(batch, tokens)`; True marks a real token.
         go_backwards: whether a sentence's last token comes first.
+        training: as `LSTMWithProjection` has it.
     """
 
-    def __init__(self, mask: tf.Tensor, go_backwards: bool) -> None:
+    def __init__(self, mask: tf.Tensor, go_backwards: bool, training: bool | None) -> None:
         self._packing = packing(mask, go_backwards)
+        self._training = training
 
     def arrange(self, tokens: tf.Tensor) -> tf.Tensor:
         """Tokens that are row by row in the order of reading."""
@@ -34,7 +32,9 @@ class PackedReading:
     ) -> tuple[tf.Tensor, LSTMState]:
         """A layer's outputs in that order, and its final state."""
         state = [tf.gather(value, self._packing.order) for value in state]
-        outputs, state = layer.run_packed(arranged, self._packing.active_rows, state)
+        outputs, state = layer.run_packed(
+            arranged, self._packing.active_rows, state, self._training
+        )
         rank = tf.math.invert_permutation(self._packing.order)
         return outputs, [tf.gather(value, rank) for value in state]
 
@@ -43,35 +43,8 @@ class PackedReading:
         return self._packing.unpack(arranged)
 
 
-class WindowReading:
-    """Windows of running text, `(batch, tokens, features)`, in which every token is real.
-
-    A gradient costs less this way.
-
-    Args:
-        go_backwards: whether the last token comes first.
-    """
-
-    def __init__(self, go_backwards: bool) -> None:
-        self._reversed = [1] if go_backwards else []
-
-    def arrange(self, window: tf.Tensor) -> tf.Tensor:
-        """A window in the order of reading."""
-        return tf.transpose(tf.reverse(window, self._reversed), [1, 0, 2])
-
-    def run(
-        self, layer: LSTMWithProjection, arranged: tf.Tensor, state: LSTMState
-    ) -> tuple[tf.Tensor, LSTMState]:
-        """A layer's outputs in that order, and its final state."""
-        return layer.run_window(arranged, state)
-
-    def put_back(self, arranged: tf.Tensor) -> tf.Tensor:
-        """What is in the order of reading as a window."""
-        return tf.reverse(tf.transpose(arranged, [1, 0, 2]), self._reversed)
-
-
 def read(
-    reading: PackedReading | WindowReading,
+    reading: Reading,
     layers: Sequence[LSTMWithProjection],
     vectors: tf.Tensor,
     states: Sequence[LSTMState],
@@ -81,8 +54,7 @@ def read(
     Args:
         reading: of the batch in that direction.
         layers: one or more.
-        vectors: what the first of them reads, `(real_tokens, features)` or a window, as the
-            reading has it.
+        vectors: what the first of them reads, `(real_tokens, features)`.
         states: h `(batch, projection_dim or units)` and c `(batch, units)` of each.
 
     Returns:

@@ -139,6 +139,7 @@ def test_states_are_zero_unless_given(options, data, rng):
         np.testing.assert_allclose(result, value, rtol=0, atol=1e-5)
 
 
+@pytest.mark.parametrize("training", [False, True], ids=["", "training"])
 @pytest.mark.parametrize(
     ("options", "mask"),
     [
@@ -148,7 +149,7 @@ def test_states_are_zero_unless_given(options, data, rng):
         ("all", "no real token at all"),
     ],
 )
-def test_gradients_equal_finite_differences_of_the_reference(options, mask, data, rng):
+def test_gradients_equal_finite_differences_of_the_reference(options, mask, training, data, rng):
     options, mask = OPTIONS[options], MASKS[mask]
     x, c = data
     layer = make_layer(rng, **options)
@@ -157,7 +158,8 @@ def test_gradients_equal_finite_differences_of_the_reference(options, mask, data
 
     sources = [tf.Variable(value) for value in (x, h, c)]
     with tf.GradientTape() as tape:
-        results = layer(sources[0], mask=mask, initial_state=(sources[1], sources[2]))
+        state = sources[1], sources[2]
+        results = layer(sources[0], mask=mask, initial_state=state, training=training)
         loss = tf.add_n(
             [tf.reduce_sum(y * probe) for y, probe in zip(results, probes, strict=True)]
         )
@@ -173,20 +175,6 @@ def test_gradients_equal_finite_differences_of_the_reference(options, mask, data
         expected = reference.finite_differences(reference_loss, value)
         gradient = tf.convert_to_tensor(gradient)  # a gather's may be sparse
         np.testing.assert_allclose(gradient, expected, rtol=0, atol=1e-5)
-
-
-def test_gradients_equal_those_of_a_window(rng):
-    x = tf.constant(rng.normal(size=(3, 4, PROJECTION)))
-    layer = make_layer(rng, projection_dim=PROJECTION)
-    with tf.GradientTape(persistent=True) as tape:
-        tape.watch(x)
-        packed = tf.reduce_sum(tf.sin(layer(x)[0]))
-        window, _ = layer.run_window(tf.transpose(x, [1, 0, 2]), layer.zero_state(3))
-        window = tf.reduce_sum(tf.sin(window))
-    sources = [x, *(weight.value for weight in layer.weights)]
-    gradients = zip(tape.gradient(packed, sources), tape.gradient(window, sources), strict=True)
-    for result, expected in gradients:
-        np.testing.assert_allclose(result, expected, rtol=1e-9, atol=1e-9)
 
 
 def test_the_clips_of_these_tests_are_in_reach(data, rng):

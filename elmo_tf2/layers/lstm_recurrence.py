@@ -1,0 +1,285 @@
+"""The recurrence of LSTMWithProjection over packed tokens."""
+
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import tensorflow as tf
+
+
+@functools.cache
+def lstm_recurrence(
+    features: int,
+    units: int,
+    projection_dim: int | None,
+    cell_clip: float | None,
+    projection_clip: float | None,
+    dtype: str,
+    state_dtype: str,
+    learns: bool,
+) -> Callable[..., tuple[tf.Tensor, tf.Tensor, tf.Tensor]]:
+    """The steps of all layers of one kind, a graph function that is fast in eager code too.
+
+    Its signature leaves the numbers of sentences, steps and tokens open, so that it is traced
+    once.
+
+    Args:
+        features: size of an input.
+        units: size of the memory cell.
+        projection_dim: size of the outputs, or None for no projection.
+        cell_clip: bound on |c| or None.
+        projection_clip: bound on |h| or None.
+        dtype: of the inputs, weights and outputs.
+        state_dtype: of the states.
+        learns: whether a gradient is most likely wanted. It is to be had anyway; but with True
+            the steps keep what it needs, and it takes about half the time.
+
+    Returns:
+        A function of tokens `(real_tokens, features)`, packed; active_rows `(steps,)`; h `(batch,
+        outputs)` and c `(batch, units)` in the order of the packing; kernel `(features + outputs,
+        4 * units)`; bias `(4 * units,)`; and if there is a projection projection_kernel `(units,
+        outputs)`. It returns the packed outputs and the final h and c.
+    """
+    output_dim = projection_dim or units
+    signature = [
+        tf.TensorSpec([None, features], dtype),
+        tf.TensorSpec([None], tf.int32),
+        tf.TensorSpec([None, output_dim], state_dtype),
+        tf.TensorSpec([None, units], state_dtype),
+        tf.TensorSpec([features + output_dim, 4 * units], dtype),
+        tf.TensorSpec([4 * units], dtype),
+    ]
+    if projection_dim is not None:
+        signature.append(tf.TensorSpec([units, output_dim], dtype))
+    num_kept = 6 if learns else 0
+    state_shapes = (
+        tf.TensorShape([]),
+        tf.TensorShape([None, output_dim]),
+        tf.TensorShape([None, units]),
+    )
+
+    def forward(
+        tokens: tf.Tensor,
+        active_rows: tf.Tensor,
+        h: tf.Tensor,
+        c: tf.Tensor,
+        kernel: tf.Tensor,
+        bias: tf.Tensor,
+        *projection_kernel: tf.Tensor,
+    ) -> tuple[tuple[tf.Tensor, ...], list[tf.TensorArray]]:
+        """Outputs and final states; and arrays of the steps' outputs and of what is kept."""
+        num_steps = tf.size(active_rows)
+        rows_left = _rows_left(active_rows)
+        input_kernel, recurrent_kernel = kernel[:features], kernel[features:]
+        gates_of_inputs = tf.matmul(tokens, input_kernel)
+        # The bias is added once for all tokens; but in bfloat16 a product of one row is fast only
+        # if a bias is fused to it. (In float32 it is slow then.)
+        fuses_bias = dtype == "bfloat16"
+        if not fuses_bias:
+            gates_of_inputs = tf.nn.bias_add(gates_of_inputs, bias)
+        inputs = _rows_of_steps(num_steps, 4 * units, dtype).split(gates_of_inputs, active_rows)
+
+        def step(
+            t: tf.Tensor,
+            h: tf.Tensor,
+            c: tf.Tensor,
+            outputs: tf.TensorArray,
+            ended: tf.TensorArray,
+            kept: list[tf.TensorArray],
+        ) -> Any:
+            gates = tf.matmul(h, recurrent_kernel)
+            if fuses_bias:
+                gates = tf.nn.bias_add(gates, bias)
+            gates += inputs.read(t)
+            i, j, f, o = _activated_gates(tf.cast(gates, state_dtype))
+            c_before, c = c, _clip(f * c + i * j, cell_clip)
+            tanh_c = tf.tanh(c)
+            h = tf.cast(o * tanh_c, dtype)
+            for kernel in projection_kernel:
+                h = _clip(tf.matmul(h, kernel), projection_clip)
+            outputs = outputs.write(t, h)
+            if learns:
+                kept = _write(kept, t, (i, j, f, o, c_before, tanh_c))
+            rows = rows_left[t]  # the sentences that go on: the first ones
+            ended = ended.write(num_steps - 1 - t, c[rows:])
+            return t + 1, h[:rows], c[:rows], outputs, ended, kept
+
+        outputs = _rows_of_steps(num_steps, output_dim, dtype)
+        ended = _rows_of_steps(num_steps, units, state_dtype)
+        kept = [_rows_of_steps(num_steps, units, state_dtype) for _ in range(num_kept)]
+        rows = tf.reduce_sum(active_rows[:1])  # the sentences that have a token
+        first = 0, tf.cast(h[:rows], dtype), c[:rows], outputs, ended, kept
+        arrays = tf.TensorSpec(None, tf.variant)
+        *_, outputs, ended, kept = tf.while_loop(
+            lambda t, *_: t < num_steps,
+            step,
+            first,
+            (*state_shapes, arrays, arrays, [arrays] * num_kept),
+        )
+        packed_outputs = outputs.concat()
+        last_h = tf.gather(packed_outputs, _last_tokens(active_rows, rows))
+        # The sentences that ended last stand first in the packing, and in the array.
+        results = (
+            packed_outputs,
+            tf.concat([tf.cast(last_h, state_dtype), h[rows:]], axis=0),
+            tf.concat([ended.concat(), c[rows:]], axis=0),
+        )
+        return results, [outputs, *kept]
+
+    def forward_and_backward(
+        tokens: tf.Tensor, active_rows: tf.Tensor, *others: tf.Tensor
+    ) -> tuple[tf.Tensor, ...]:
+        """The outputs and final states, with a gradient of its own.
+
+        TensorFlow's gradient of a loop adds up the kernels' gradient step by step: as many
+        products of a step's rows, and as many sums of a kernel's size, as there are steps. Here
+        the loop goes back through the states alone, and one product over all tokens follows it.
+        """
+
+        def run(
+            tokens: tf.Tensor,
+            h: tf.Tensor,
+            c: tf.Tensor,
+            kernel: tf.Tensor,
+            bias: tf.Tensor,
+            *projection_kernel: tf.Tensor,
+        ) -> Any:
+            results, arrays = forward(tokens, active_rows, h, c, kernel, bias, *projection_kernel)
+
+            def backward(*d_results: tf.Tensor) -> tuple[tf.Tensor, ...]:
+                return gradients(
+                    tokens, active_rows, h, c, kernel, projection_kernel, arrays, d_results
+                )
+
+            return results, backward
+
+        return tf.custom_gradient(run)(tokens, *others)
+
+    def gradients(
+        tokens: tf.Tensor,
+        active_rows: tf.Tensor,
+        first_h: tf.Tensor,
+        first_c: tf.Tensor,
+        kernel: tf.Tensor,
+        projection_kernel: Sequence[tf.Tensor],
+        arrays: Sequence[tf.TensorArray],
+        d_results: Sequence[tf.Tensor],
+    ) -> tuple[tf.Tensor, ...]:
+        """Of tokens, h, c, kernel, bias and projection kernel."""
+        outputs, *kept = arrays
+        d_outputs, d_last_h, d_last_c = d_results
+        num_steps = tf.size(active_rows)
+        rows_left = _rows_left(active_rows)
+        input_kernel, recurrent_kernel = kernel[:features], kernel[features:]
+        # Transposed once: a product that transposes takes up to seven times as long.
+        back_to_h = tf.transpose(recurrent_kernel)
+        back_to_cell = [tf.transpose(kernel) for kernel in projection_kernel]
+        d_output_of_step = _rows_of_steps(num_steps, output_dim, dtype)
+        d_output_of_step = d_output_of_step.split(d_outputs, active_rows)
+
+        def step_back(
+            t: tf.Tensor, d_h: tf.Tensor, d_c: tf.Tensor, written: list[tf.TensorArray]
+        ) -> Any:
+            i, j, f, o, c_before, tanh_c = (array.read(t) for array in kept)
+            ended = slice(rows_left[t], active_rows[t])  # the sentences whose last step this is
+            d_h = tf.concat([d_h, d_last_h[ended]], axis=0)
+            d_c = tf.concat([d_c, d_last_c[ended]], axis=0)
+            d_output = tf.cast(d_h, dtype) + d_output_of_step.read(t)
+            d_cell = d_output
+            for kernel in back_to_cell:
+                d_output = _inside(d_output, outputs.read(t), projection_clip)
+                d_cell = tf.matmul(d_output, kernel)
+            d_cell = tf.cast(d_cell, state_dtype)
+            d_c += tf.raw_ops.TanhGrad(y=tanh_c, dy=d_cell * o)
+            d_c = _inside(d_c, f * c_before + i * j, cell_clip)
+            d_gates = [
+                tf.raw_ops.SigmoidGrad(y=i, dy=d_c * j),
+                tf.raw_ops.TanhGrad(y=j, dy=d_c * i),
+                tf.raw_ops.SigmoidGrad(y=f, dy=d_c * c_before),
+                tf.raw_ops.SigmoidGrad(y=o, dy=d_cell * tanh_c),
+            ]
+            d_gates = tf.cast(tf.concat(d_gates, axis=1), dtype)
+            d_h = tf.cast(tf.matmul(d_gates, back_to_h), state_dtype)
+            cell = tf.cast(o * tanh_c, dtype)
+            return t - 1, d_h, d_c * f, _write(written, t, (d_gates, d_output, cell))
+
+        sizes = 4 * units, output_dim, units
+        written = [_rows_of_steps(num_steps, size, dtype) for size in sizes]
+        arrays = [tf.TensorSpec(None, tf.variant)] * len(written)
+        _, d_h, d_c, written = tf.while_loop(
+            lambda t, *_: t >= 0,
+            step_back,
+            (num_steps - 1, d_last_h[:0], d_last_c[:0], written),
+            (*state_shapes, arrays),
+        )
+        d_gates, d_outputs, cells = (array.concat() for array in written)
+        rows = tf.reduce_sum(active_rows[:1])
+        h_of_steps = tf.concat(
+            [
+                tf.cast(first_h[:rows], dtype),
+                tf.gather(outputs.concat(), _tokens_before(active_rows, rows)),
+            ],
+            axis=0,
+        )
+        read = tf.concat([tokens, h_of_steps], axis=1)
+        d_projection = [tf.matmul(cells, d_outputs, transpose_a=True)] * len(projection_kernel)
+        return (
+            tf.matmul(d_gates, input_kernel, transpose_b=True),
+            tf.concat([d_h, d_last_h[rows:]], axis=0),
+            tf.concat([d_c, d_last_c[rows:]], axis=0),
+            tf.matmul(read, d_gates, transpose_a=True),
+            tf.reduce_sum(d_gates, axis=0),
+            *d_projection,
+        )
+
+    def without_gradient(*arguments: tf.Tensor) -> tuple[tf.Tensor, ...]:
+        return forward(*arguments)[0]
+
+    run = forward_and_backward if learns else without_gradient
+    return tf.function(run, input_signature=signature, autograph=False)
+
+
+def _activated_gates(sums: tf.Tensor) -> tuple[tf.Tensor, ...]:
+    """The gates i, j, f and o, each `(rows, units)`, from their sums `(rows, 4 * units)`."""
+    i, j, f, o = tf.split(sums, 4, axis=1)
+    return tf.sigmoid(i), tf.tanh(j), tf.sigmoid(f + 1.0), tf.sigmoid(o)
+
+
+def _clip(value: tf.Tensor, bound: float | None) -> tf.Tensor:
+    """The value within [-bound, bound]; as it is without a bound."""
+    return value if bound is None else tf.clip_by_value(value, -bound, bound)
+
+
+def _inside(gradient: tf.Tensor, value: tf.Tensor, bound: float | None) -> tf.Tensor:
+    """The gradient of `_clip`: 0 where the value, clipped or not, is not within the bound."""
+    if bound is None:
+        return gradient
+    return tf.where(tf.abs(value) < bound, gradient, tf.zeros([], gradient.dtype))
+
+
+def _rows_left(active_rows: tf.Tensor) -> tf.Tensor:
+    """How many sentences go on after each step, `(steps,)`."""
+    return tf.concat([active_rows[1:], [0]], axis=0)
+
+
+def _last_tokens(active_rows: tf.Tensor, rows: tf.Tensor) -> tf.Tensor:
+    """Where the last token of each sentence that has one stands in the packed order, `(rows,)`."""
+    row = tf.range(rows)
+    last_step = tf.searchsorted(-active_rows, -row) - 1
+    return tf.gather(tf.cumsum(active_rows, exclusive=True), last_step) + row
+
+
+def _tokens_before(active_rows: tf.Tensor, rows: tf.Tensor) -> tf.Tensor:
+    """Where the token before each one, but those of step 0, stands: `(real_tokens - rows,)`."""
+    return tf.range(rows, tf.reduce_sum(active_rows)) - tf.repeat(active_rows[:-1], active_rows[1:])
+
+
+def _write(arrays: list[tf.TensorArray], t: tf.Tensor, values: Sequence[tf.Tensor]) -> Any:
+    return [array.write(t, value) for array, value in zip(arrays, values, strict=True)]
+
+
+def _rows_of_steps(num_steps: tf.Tensor, size: int, dtype: str) -> tf.TensorArray:
+    """An array with an element `(rows, size)` a step."""
+    return tf.TensorArray(
+        dtype, num_steps, clear_after_read=False, infer_shape=False, element_shape=[None, size]
+    )
