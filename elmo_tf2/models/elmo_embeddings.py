@@ -87,7 +87,8 @@ class ElmoEmbeddings(keras.layers.Layer):
               where there is no word;
             - a list of strings or of lists of strings.
             Word vectors are taken by `encoder`, the `BiLM` inside, and not here.
-        training: bool. Whether dropout is on.
+        training: bool. Whether dropout is on, and a trainable encoder keeps what its gradient
+            needs, which then takes about half the time.
 
     Returns:
         float tensor, `(batch, tokens, 2 * projection_dim)`, 0 past a sentence's end; a list of
