@@ -203,7 +203,12 @@ def _encoding(
             if start is None:
                 encoded = encoder.encode(word_vectors, is_real, return_state=False)
             else:
-                encoded = encoder.contextualize(word_vectors, is_real, repeated(start, batch))
+                encoded = encoder.contextualize(
+                    tf.stop_gradient(word_vectors),
+                    is_real,
+                    repeated(start, batch),
+                    has_gradient=False,
+                )
             layers = [tf.cast(layer, tf.float32) for layer in encoded.layers()]
             mixed = elmo.mixes[0](layers, training=False)
         num_words = tf.cast(tf.maximum(sequence_len, 1), mixed.dtype)[:, tf.newaxis]

@@ -138,11 +138,17 @@ class CharCNN(keras.layers.Layer):
 
     def _word_vectors(self, char_ids: tf.Tensor, lengths: tf.Tensor) -> tf.Tensor:
         """Vectors `(words, output_dim)` of words, the longest first."""
+        widest = self._widest
+        kernels = [
+            tf.pad(kernel, [[0, widest - kernel.shape[0]], [0, 0], [0, 0]])
+            for kernel in self.kernels
+        ]
+        kernel = tf.reshape(tf.concat(kernels, axis=-1), [widest * self.char_embedding_dim, -1])
         number = tf.cast(tf.shape(char_ids)[0], tf.float32)
         bounds = [tf.cast(tf.math.ceil(share * number), tf.int32) for share in _GROUPS]
         vectors = tf.concat(
             [
-                self._top_sums(char_ids[first:last], lengths[first:last])
+                self._top_sums(char_ids[first:last], lengths[first:last], kernel)
                 for first, last in itertools.pairwise(bounds)
             ],
             axis=0,
@@ -156,7 +162,11 @@ class CharCNN(keras.layers.Layer):
         is_word = tf.reduce_any(char_ids > 0, axis=-1, keepdims=True)
         return tf.where(is_word, vectors, tf.zeros([], vectors.dtype))
 
-    def _top_sums(self, char_ids: tf.Tensor, lengths: tf.Tensor) -> tf.Tensor:
+    @property
+    def _widest(self) -> int:
+        return max(width for width, _ in self.filters)
+
+    def _top_sums(self, char_ids: tf.Tensor, lengths: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
         """Every filter's maximum over a word's windows, `(words, filters)`.
 
         A window is as wide as the widest filter, and the kernels of the others are filled up with
@@ -164,7 +174,7 @@ class CharCNN(keras.layers.Layer):
         gives wrong shapes for a batch of no words.
         """
         chars = char_ids.shape[-1]
-        widest = max(width for width, _ in self.filters)
+        widest = self._widest
         num_windows = tf.minimum(tf.reduce_max(tf.pad(lengths, [[0, 1]])) + 1, chars)
         char_ids = tf.pad(char_ids, [[0, 0], [0, widest]])[:, : num_windows + widest - 1]
         # Through the reshape the table's gradient is dense: of a sparse one, in which a character
@@ -174,23 +184,16 @@ class CharCNN(keras.layers.Layer):
         windows = tf.concat(
             [characters[offset : offset + num_windows] for offset in range(widest)], axis=-1
         )  # (windows, words, widest * char_embedding_dim)
-        kernel = tf.concat(
-            [
-                tf.pad(kernel, [[0, widest - kernel.shape[0]], [0, 0], [0, 0]])
-                for kernel in self.kernels
-            ],
-            axis=-1,
-        )
-        kernel = tf.reshape(kernel, [widest * self.char_embedding_dim, -1])
+        sums = tf.matmul(tf.reshape(windows, [-1, kernel.shape[0]]), kernel)
+        sums = tf.reshape(sums, [num_windows, -1, kernel.shape[1]])  # (windows, words, filters)
         # The last windows of the longest words reach past the place where every word is cut: there
         # only the narrower filters count that do not.
         inside = tf.minimum(num_windows, chars - widest + 1)
-        top = tf.reduce_max(tf.matmul(windows[:inside], kernel), axis=0)
+        top = tf.reduce_max(sums[:inside], axis=0)
         widths = np.repeat(*np.transpose(self.filters))
         ends = tf.range(inside, num_windows)[:, tf.newaxis] + widths  # (windows, filters)
-        sums = tf.matmul(windows[inside:], kernel)
-        sums = tf.where((ends <= chars)[:, tf.newaxis], sums, sums.dtype.min)
-        return tf.maximum(top, tf.reduce_max(sums, axis=0))
+        last_sums = tf.where((ends <= chars)[:, tf.newaxis], sums[inside:], sums.dtype.min)
+        return tf.maximum(top, tf.reduce_max(last_sums, axis=0))
 
     def _kernel_initializer(self, width: int) -> keras.initializers.Initializer:
         if self.activation == "relu":

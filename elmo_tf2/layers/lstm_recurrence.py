@@ -2,9 +2,13 @@
 
 import functools
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import tensorflow as tf
+
+Gradient = Literal["kept", "computed again", "none"]
+
+_PIECE = 512  # tokens whose inputs' gates are computed at once, unless one step has more
 
 
 @functools.cache
@@ -16,7 +20,7 @@ def lstm_recurrence(
     projection_clip: float | None,
     dtype: str,
     state_dtype: str,
-    learns: bool,
+    gradient: Gradient,
 ) -> Callable[..., tuple[tf.Tensor, tf.Tensor, tf.Tensor]]:
     """The steps of all layers of one kind, a graph function that is fast in eager code too.
 
@@ -31,8 +35,9 @@ def lstm_recurrence(
         projection_clip: bound on |h| or None.
         dtype: of the inputs, weights and outputs.
         state_dtype: of the states.
-        learns: whether a gradient is most likely wanted. It is to be had anyway; but with True
-            the steps keep what it needs, and it takes about half the time.
+        gradient: "kept": the steps keep what their gradient needs. "computed again": it computes
+            the steps again, which spares time and memory where most likely none is wanted.
+            "none": it is zero.
 
     Returns:
         A function of tokens `(real_tokens, features)`, packed; active_rows `(steps,)`; h `(batch,
@@ -51,14 +56,14 @@ def lstm_recurrence(
     ]
     if projection_dim is not None:
         signature.append(tf.TensorSpec([units, output_dim], dtype))
-    num_kept = 6 if learns else 0
+    scalar = tf.TensorShape([])
     state_shapes = (
-        tf.TensorShape([]),
         tf.TensorShape([None, output_dim]),
         tf.TensorShape([None, units]),
     )
 
     def forward(
+        keeps: bool,
         tokens: tf.Tensor,
         active_rows: tf.Tensor,
         h: tf.Tensor,
@@ -70,52 +75,55 @@ def lstm_recurrence(
         """Outputs and final states; and arrays of the steps' outputs and of what is kept."""
         num_steps = tf.size(active_rows)
         rows_left = _rows_left(active_rows)
+        starts = tf.concat([[0], tf.cumsum(active_rows)], axis=0)  # each step's first token
         input_kernel, recurrent_kernel = kernel[:features], kernel[features:]
-        gates_of_inputs = tf.matmul(tokens, input_kernel)
-        # The bias is added once for all tokens; but in bfloat16 a product of one row is fast only
-        # if a bias is fused to it. (In float32 it is slow then.)
-        fuses_bias = dtype == "bfloat16"
-        if not fuses_bias:
-            gates_of_inputs = tf.nn.bias_add(gates_of_inputs, bias)
-        inputs = _rows_of_steps(num_steps, 4 * units, dtype).split(gates_of_inputs, active_rows)
+        rows = tf.reduce_sum(active_rows[:1])  # the sentences that have a token
 
-        def step(
-            t: tf.Tensor,
-            h: tf.Tensor,
-            c: tf.Tensor,
-            outputs: tf.TensorArray,
-            ended: tf.TensorArray,
-            kept: list[tf.TensorArray],
-        ) -> Any:
-            gates = tf.matmul(h, recurrent_kernel)
-            if fuses_bias:
-                gates = tf.nn.bias_add(gates, bias)
-            gates += inputs.read(t)
-            i, j, f, o = _activated_gates(tf.cast(gates, state_dtype))
-            c_before, c = c, _clip(f * c + i * j, cell_clip)
-            tanh_c = tf.tanh(c)
-            h = tf.cast(o * tanh_c, dtype)
-            for kernel in projection_kernel:
-                h = _clip(tf.matmul(h, kernel), projection_clip)
-            outputs = outputs.write(t, h)
-            if learns:
-                kept = _write(kept, t, (i, j, f, o, c_before, tanh_c))
-            rows = rows_left[t]  # the sentences that go on: the first ones
-            ended = ended.write(num_steps - 1 - t, c[rows:])
-            return t + 1, h[:rows], c[:rows], outputs, ended, kept
+        def piece(t: tf.Tensor, *state: Any) -> Any:
+            """The steps from t on whose tokens make a product large enough to be fast."""
+            start = tf.gather(starts, t)
+            end = tf.searchsorted(starts, [start + _PIECE], side="right")[0] - 1
+            end = tf.maximum(end, t + 1)
+            gates_of_inputs = tf.matmul(tokens[start : tf.gather(starts, end)], input_kernel)
+            gates_of_inputs = tf.nn.bias_add(gates_of_inputs, bias)
+
+            def step(
+                t: tf.Tensor,
+                first: tf.Tensor,
+                h: tf.Tensor,
+                c: tf.Tensor,
+                outputs: tf.TensorArray,
+                ended: tf.TensorArray,
+                kept: list[tf.TensorArray],
+            ) -> Any:
+                gates = _product(h, recurrent_kernel)
+                last = first + tf.gather(active_rows, t)
+                gates += gates_of_inputs[first:last]
+                i, j, f, o = _activated_gates(tf.cast(gates, state_dtype))
+                c_before, c = c, _clip(f * c + i * j, cell_clip)
+                tanh_c = tf.tanh(c)
+                h = tf.cast(o * tanh_c, dtype)
+                for kernel in projection_kernel:
+                    h = _clip(tf.matmul(h, kernel), projection_clip)
+                outputs = outputs.write(t, h)
+                if keeps:
+                    kept = _write(kept, t, (i, j, f, o, c_before, tanh_c))
+                rows = tf.gather(rows_left, t)  # the sentences that go on: the first ones
+                ended = ended.write(num_steps - 1 - t, c[rows:])
+                return t + 1, last, h[:rows], c[:rows], outputs, ended, kept
+
+            t, _, *state = tf.while_loop(
+                lambda t, *_: t < end, step, (t, 0, *state), (scalar, *shapes)
+            )
+            return t, *state
 
         outputs = _rows_of_steps(num_steps, output_dim, dtype)
         ended = _rows_of_steps(num_steps, units, state_dtype)
-        kept = [_rows_of_steps(num_steps, units, state_dtype) for _ in range(num_kept)]
-        rows = tf.reduce_sum(active_rows[:1])  # the sentences that have a token
+        kept = [_rows_of_steps(num_steps, units, state_dtype) for _ in range(6 if keeps else 0)]
         first = 0, tf.cast(h[:rows], dtype), c[:rows], outputs, ended, kept
-        arrays = tf.TensorSpec(None, tf.variant)
-        *_, outputs, ended, kept = tf.while_loop(
-            lambda t, *_: t < num_steps,
-            step,
-            first,
-            (*state_shapes, arrays, arrays, [arrays] * num_kept),
-        )
+        array = tf.TensorSpec(None, tf.variant)
+        shapes = (scalar, *state_shapes, array, array, [array] * len(kept))
+        *_, outputs, ended, kept = tf.while_loop(lambda t, *_: t < num_steps, piece, first, shapes)
         packed_outputs = outputs.concat()
         last_h = tf.gather(packed_outputs, _last_tokens(active_rows, rows))
         # The sentences that ended last stand first in the packing, and in the array.
@@ -144,11 +152,14 @@ def lstm_recurrence(
             bias: tf.Tensor,
             *projection_kernel: tf.Tensor,
         ) -> Any:
-            results, arrays = forward(tokens, active_rows, h, c, kernel, bias, *projection_kernel)
+            inputs = tokens, active_rows, h, c, kernel, bias, *projection_kernel
+            is_kept = gradient == "kept"
+            results, arrays = forward(is_kept, *inputs)
 
             def backward(*d_results: tf.Tensor) -> tuple[tf.Tensor, ...]:
+                arrays_kept = arrays if is_kept else forward(True, *inputs)[1]
                 return gradients(
-                    tokens, active_rows, h, c, kernel, projection_kernel, arrays, d_results
+                    tokens, active_rows, h, c, kernel, projection_kernel, arrays_kept, d_results
                 )
 
             return results, backward
@@ -182,8 +193,14 @@ def lstm_recurrence(
         ) -> Any:
             i, j, f, o, c_before, tanh_c = (array.read(t) for array in kept)
             ended = slice(rows_left[t], active_rows[t])  # the sentences whose last step this is
-            d_h = tf.concat([d_h, d_last_h[ended]], axis=0)
-            d_c = tf.concat([d_c, d_last_c[ended]], axis=0)
+            d_h, d_c = tf.cond(
+                rows_left[t] < active_rows[t],
+                lambda: (
+                    tf.concat([d_h, d_last_h[ended]], axis=0),
+                    tf.concat([d_c, d_last_c[ended]], axis=0),
+                ),
+                lambda: (d_h, d_c),
+            )
             d_output = tf.cast(d_h, dtype) + d_output_of_step.read(t)
             d_cell = d_output
             for kernel in back_to_cell:
@@ -210,7 +227,7 @@ def lstm_recurrence(
             lambda t, *_: t >= 0,
             step_back,
             (num_steps - 1, d_last_h[:0], d_last_c[:0], written),
-            (*state_shapes, arrays),
+            (scalar, *state_shapes, arrays),
         )
         d_gates, d_outputs, cells = (array.concat() for array in written)
         rows = tf.reduce_sum(active_rows[:1])
@@ -221,22 +238,42 @@ def lstm_recurrence(
             ],
             axis=0,
         )
-        read = tf.concat([tokens, h_of_steps], axis=1)
+        # The bias is the weight of an input that is always 1.
+        ones = tf.ones([tf.shape(tokens)[0], 1], dtype)
+        read = tf.concat([tokens, h_of_steps, ones], axis=1)
+        d_kernel_and_bias = tf.matmul(read, d_gates, transpose_a=True)
         d_projection = [tf.matmul(cells, d_outputs, transpose_a=True)] * len(projection_kernel)
         return (
             tf.matmul(d_gates, input_kernel, transpose_b=True),
             tf.concat([d_h, d_last_h[rows:]], axis=0),
             tf.concat([d_c, d_last_c[rows:]], axis=0),
-            tf.matmul(read, d_gates, transpose_a=True),
-            tf.reduce_sum(d_gates, axis=0),
+            d_kernel_and_bias[:-1],
+            d_kernel_and_bias[-1],
             *d_projection,
         )
 
-    def without_gradient(*arguments: tf.Tensor) -> tuple[tf.Tensor, ...]:
-        return forward(*arguments)[0]
+    def forward_alone(*inputs: tf.Tensor) -> list[tf.Tensor]:
+        return [tf.stop_gradient(result) for result in forward(False, *inputs)[0]]
 
-    run = forward_and_backward if learns else without_gradient
+    run = forward_alone if gradient == "none" else forward_and_backward
     return tf.function(run, input_signature=signature, autograph=False)
+
+
+def gradient_in(training: bool | None) -> Gradient:
+    """What becomes of the gradient in a call with this `training`."""
+    return "kept" if training else "computed again"
+
+
+def _product(rows: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
+    """The matrix product, which of one row of bfloat16 is fast only with a bias fused to it."""
+    if rows.dtype != tf.bfloat16:
+        return tf.matmul(rows, kernel)
+    no_bias = tf.zeros(kernel.shape[-1:], kernel.dtype)
+    return tf.cond(
+        tf.equal(tf.shape(rows)[0], 1),
+        lambda: tf.nn.bias_add(tf.matmul(rows, kernel), no_bias),
+        lambda: tf.matmul(rows, kernel),
+    )
 
 
 def _activated_gates(sums: tf.Tensor) -> tuple[tf.Tensor, ...]:

@@ -7,7 +7,7 @@ import keras
 import tensorflow as tf
 
 from elmo_tf2.arguments import check_bool, check_clip, check_integer, check_static_last_dim
-from elmo_tf2.layers.lstm_recurrence import lstm_recurrence
+from elmo_tf2.layers.lstm_recurrence import Gradient, gradient_in, lstm_recurrence
 from elmo_tf2.layers.packing import packing, padded
 
 
@@ -43,8 +43,8 @@ class LSTMWithProjection(keras.layers.Layer):
         mask: bool tensor, `(batch, tokens)`; True marks a real token. None: all are.
         initial_state: pair of float tensors h, `(batch, projection_dim or units)`, and c,
             `(batch, units)`. None: zeros.
-        training: bool. With True the steps keep what their gradient needs, which then takes about
-            half the time; no value depends on it.
+        training: bool. With True the steps keep what their gradient needs, which otherwise has to
+            compute them again; no value depends on it.
 
     Returns:
         float tensor, `(batch, tokens, projection_dim or units)`; 0 where masked. With
@@ -130,7 +130,7 @@ class LSTMWithProjection(keras.layers.Layer):
         order = packing(mask, self.go_backwards)
         tokens = order.pack(tf.boolean_mask(inputs, mask))  # (real_tokens, features)
         state = self._state_in_order(inputs, initial_state, order.order)
-        outputs, state = self.run_packed(tokens, order.active_rows, state, training)
+        outputs, state = self.run_packed(tokens, order.active_rows, state, gradient_in(training))
         outputs = padded(order.unpack(outputs), mask)
         if not self.return_state:
             return outputs
@@ -162,7 +162,7 @@ class LSTMWithProjection(keras.layers.Layer):
         tokens: tf.Tensor,
         active_rows: tf.Tensor,
         initial_state: Sequence[tf.Tensor],
-        training: bool | None = False,
+        gradient: Gradient = "computed again",
     ) -> tuple[tf.Tensor, list[tf.Tensor]]:
         """The layer over packed tokens.
 
@@ -171,7 +171,7 @@ class LSTMWithProjection(keras.layers.Layer):
             active_rows: int32 tensor, `(steps,)`; how many sentences reach a step.
             initial_state: h `(batch, projection_dim or units)` and c `(batch, units)`, in the
                 order of the packing too.
-            training: as in a call.
+            gradient: what becomes of it, see `lstm_recurrence`.
 
         Returns:
             The outputs `(real_tokens, projection_dim or units)` and the final h and c.
@@ -190,7 +190,7 @@ class LSTMWithProjection(keras.layers.Layer):
             self.projection_clip,
             self.compute_dtype,
             self.state_dtype,
-            bool(training),
+            gradient,
         )
         outputs, *state = recurrence(tokens, active_rows, *initial_state, *weights)
         if self.use_skip_connection:

@@ -10,6 +10,7 @@ import tensorflow as tf
 from elmo_tf2.characters import BEGIN_SENTENCE_WORD, END_SENTENCE_WORD, word_to_char_ids
 from elmo_tf2.config import ElmoConfig
 from elmo_tf2.layers import CharCNN, LSTMWithProjection
+from elmo_tf2.layers.lstm_recurrence import gradient_in
 from elmo_tf2.models.bilm_output import BiLMOutput
 from elmo_tf2.models.readings import Reading, read
 
@@ -47,7 +48,7 @@ class BiLM(keras.Model):
         initial_state: `state` of an earlier call's output with as many sentences. None: zeros.
         return_state: whether the final states are wanted. If not, the output's may be empty, and
             the words `</S>` of forward and `<S>` of backward LSTMs need not be read.
-        training: as `LSTMWithProjection` has it: True lets a gradient take about half the time.
+        training: as `LSTMWithProjection` has it: True spares a gradient to compute the LSTMs again.
 
     Returns:
         `BiLMOutput`.
@@ -241,7 +242,9 @@ class BiLM(keras.Model):
             if index % self.config.num_layers == 0:  # the first layer of its direction
                 word = backward_word if layer.go_backwards else forward_word
                 inputs = tf.repeat(word[tf.newaxis], tf.shape(h)[0], axis=0)
-            inputs, (h, c) = layer.run_packed(inputs, tf.shape(h)[:1], (h, c), training)
+            inputs, (h, c) = layer.run_packed(
+                inputs, tf.shape(h)[:1], (h, c), gradient_in(training)
+            )
             states.append((h, c))
         return states
 
@@ -252,6 +255,7 @@ class BiLM(keras.Model):
         initial_state: State | None = None,
         drop: Drop | None = None,
         training: bool | None = None,
+        has_gradient: bool = True,
     ) -> BiLMOutput:
         """Runs the LSTMs over word vectors as they come, without sentence boundaries.
 
@@ -262,6 +266,7 @@ class BiLM(keras.Model):
             drop: what dropout makes of the inputs of an LSTM, given its direction (0 forward, 1
                 backward) and the number of its layer. None: nothing is dropped.
             training: as in a call.
+            has_gradient: False where none will be wanted: it is zero then.
 
         Returns:
             `BiLMOutput` of real tokens alone.
@@ -276,7 +281,8 @@ class BiLM(keras.Model):
                 f"{self.config.projection_dim}). Received: {word_vectors.shape}."
             )
         stacks = self.forward_layers, self.backward_layers
-        readings = [Reading(mask, backwards, training) for backwards in (False, True)]
+        gradient = gradient_in(training) if has_gradient else "none"
+        readings = [Reading(mask, backwards, gradient) for backwards in (False, True)]
         states = self._states(initial_state, tf.shape(mask)[0])
         num_layers = self.config.num_layers
         # Layers that nothing happens between are run at once.

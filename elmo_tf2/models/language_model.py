@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from elmo_tf2.data.windows import Window
 from elmo_tf2.layers import LSTMWithProjection
+from elmo_tf2.layers.lstm_recurrence import gradient_in
 from elmo_tf2.models.pretraining_model import PretrainingModel, WindowLoss
 
 States = Sequence[tf.Tensor]
@@ -153,5 +154,5 @@ def _run_window(
     """A layer's outputs and states over running text, `(tokens, batch, features)`."""
     tokens, rows = tf.unstack(tf.shape(window)[:2])
     flat = tf.reshape(window, [-1, window.shape[-1]])
-    outputs, state = layer.run_packed(flat, tf.fill([tokens], rows), state, training)
+    outputs, state = layer.run_packed(flat, tf.fill([tokens], rows), state, gradient_in(training))
     return tf.reshape(outputs, [tokens, rows, layer.output_dim]), state

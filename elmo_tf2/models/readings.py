@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import tensorflow as tf
 
 from elmo_tf2.layers import LSTMWithProjection
+from elmo_tf2.layers.lstm_recurrence import Gradient
 from elmo_tf2.layers.packing import packing
 
 LSTMState = Sequence[tf.Tensor]
@@ -16,12 +17,12 @@ class Reading:
     Args:
         mask: bool tensor, `(batch, tokens)`; True marks a real token.
         go_backwards: whether a sentence's last token comes first.
-        training: as `LSTMWithProjection` has it.
+        gradient: what becomes of it, see `lstm_recurrence`.
     """
 
-    def __init__(self, mask: tf.Tensor, go_backwards: bool, training: bool | None) -> None:
+    def __init__(self, mask: tf.Tensor, go_backwards: bool, gradient: Gradient) -> None:
         self._packing = packing(mask, go_backwards)
-        self._training = training
+        self._gradient = gradient
 
     def arrange(self, tokens: tf.Tensor) -> tf.Tensor:
         """Tokens that are row by row in the order of reading."""
@@ -33,7 +34,7 @@ class Reading:
         """A layer's outputs in that order, and its final state."""
         state = [tf.gather(value, self._packing.order) for value in state]
         outputs, state = layer.run_packed(
-            arranged, self._packing.active_rows, state, self._training
+            arranged, self._packing.active_rows, state, self._gradient
         )
         rank = tf.math.invert_permutation(self._packing.order)
         return outputs, [tf.gather(value, rank) for value in state]

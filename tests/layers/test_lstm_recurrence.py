@@ -1,9 +1,10 @@
-"""lstm_recurrence: with and without a gradient of its own, the same values and gradients."""
+"""lstm_recurrence: whatever becomes of its gradient, and in any pieces, the same values."""
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
+from elmo_tf2.layers import lstm_recurrence as recurrence_module
 from tests.layers.test_lstm_with_projection import (
     MASKS,
     OPTIONS,
@@ -51,19 +52,33 @@ def test_training_changes_neither_values_nor_gradients(options, mask, in_graph, 
         np.testing.assert_allclose(result, value, rtol=0, atol=1e-12)
 
 
-def test_the_gradient_of_training_is_one_of_its_own(data, rng):
+@pytest.mark.parametrize("training", [False, True])
+@pytest.mark.parametrize("size", [1, 3, 5])
+def test_pieces_of_any_size_give_the_same(size, training, data, rng, monkeypatch):
+    layer = make_layer(rng, **OPTIONS["all"])
+    values, mask = data(layer.output_dim), MASKS["holes"]
+    expected = values_and_gradients(layer, values, mask, training)
+    monkeypatch.setattr(recurrence_module, "_PIECE", size)
+    recurrence_module.lstm_recurrence.cache_clear()
+    results = values_and_gradients(layer, values, mask, training)
+    recurrence_module.lstm_recurrence.cache_clear()
+    for result, value in zip(results, expected, strict=True):
+        np.testing.assert_allclose(result, value, rtol=0, atol=1e-12)
+
+
+def test_the_loops_of_a_gradient_have_no_kernels_gradient(data, rng):
     layer = make_layer(rng, **OPTIONS["projection"])
-    loops = []
-    for training in (False, True):
+
+    def transposing_products(run):
+        """How many products in loops have their first factor transposed, as a kernel's has."""
 
         @tf.function
-        def gradients(inputs, h, c, training=training):
+        def gradients(inputs, h, c):
             with tf.GradientTape() as tape:
-                outputs, *_ = layer(inputs, initial_state=(h, c), training=training)
-            return tape.gradient(outputs, [weight.value for weight in layer.weights])
+                outputs = run(inputs, h, c)
+            return tape.gradient(outputs, layer.kernel.value)
 
         graph = gradients.get_concrete_function(*data(layer.output_dim)).graph
-        # A product in a body that has a kernel's gradient takes its first factor transposed.
         products = [
             node.attr["transpose_a"].b
             for function in graph.as_graph_def().library.function
@@ -71,8 +86,38 @@ def test_the_gradient_of_training_is_one_of_its_own(data, rng):
             if node.op == "MatMul" and "while" in function.signature.name
         ]
         assert products
-        loops.append(sum(products))
-    assert loops[0] > loops[1] == 0
+        return sum(products)
+
+    for training in (False, True):
+        assert 0 == transposing_products(
+            lambda inputs, h, c, training=training: layer(
+                inputs, initial_state=(h, c), training=training
+            )[0]
+        )
+    # TensorFlow's own gradient of a loop has one.
+    assert 1 == transposing_products(
+        lambda inputs, h, c: tf.while_loop(
+            lambda step, _: step < 3,
+            lambda step, x: (step + 1, tf.matmul(x, layer.kernel.value[:PROJECTION, :PROJECTION])),
+            (0, inputs[0]),
+        )[1]
+    )
+
+
+def test_without_a_gradient_the_values_are_the_same_and_nothing_learns(data, rng):
+    layer = make_layer(rng, **OPTIONS["all"])
+    inputs, h, c = data(layer.output_dim)
+    active_rows = tf.constant([3, 3, 3, 3])
+    tokens = tf.reshape(tf.transpose(inputs, [1, 0, 2]), [-1, PROJECTION])
+    answers = []
+    with tf.GradientTape(persistent=True) as tape:
+        for gradient in ("kept", "none"):
+            outputs, state = layer.run_packed(tokens, active_rows, (h, c), gradient)
+            answers.append([outputs - tokens if layer.use_skip_connection else outputs, *state])
+    for value, expected in zip(*answers, strict=True):
+        np.testing.assert_array_equal(value, expected)
+    assert tape.gradient(answers[0], layer.kernel.value) is not None
+    assert tape.gradient(answers[1], layer.kernel.value) is None
 
 
 def test_gradients_in_bfloat16_are_near_those_in_float32(data, rng):
