@@ -65,8 +65,9 @@ def word_multiply_adds(char_cnn: dict[str, Any], projection: int, word: str) -> 
 def least_gflop_per_token(options: dict[str, Any], sentences: list[str], batch_size: int) -> float:
     """Returns the arithmetic a token cannot do without, in GFLOP.
 
-    Each direction takes one step a token and one for the boundary it starts at; a distinct word
-    of a batch passes the character CNN once. A multiply-add counts as two.
+    Each direction takes one step a token, for the one at the boundary where it begins is the same
+    for all sentences; a distinct word of a batch passes the character CNN once. A multiply-add
+    counts as two.
 
     Args:
         options: contents of `options.json`.
@@ -78,7 +79,7 @@ def least_gflop_per_token(options: dict[str, Any], sentences: list[str], batch_s
     step = 2 * projection * 4 * units + units * projection  # a layer and direction
     lists = [line.split() for line in sentences]
     num_tokens = sum(len(words) for words in lists)
-    total = 2 * lstm["n_layers"] * step * (num_tokens + len(lists))
+    total = 2 * lstm["n_layers"] * step * num_tokens
     for first in range(0, len(lists), batch_size):
         distinct = {word for words in lists[first : first + batch_size] for word in words}
         total += sum(word_multiply_adds(options["char_cnn"], projection, w) for w in distinct)

@@ -88,7 +88,7 @@ class ElmoEmbeddings(keras.layers.Layer):
             - a list of strings or of lists of strings.
             Word vectors are taken by `encoder`, the `BiLM` inside, and not here.
         training: bool. Whether dropout is on, and a trainable encoder keeps what its gradient
-            needs, which then takes about half the time.
+            needs, which otherwise has to compute the LSTMs again.
 
     Returns:
         float tensor, `(batch, tokens, 2 * projection_dim)`, 0 past a sentence's end; a list of
