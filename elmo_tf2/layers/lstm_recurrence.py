@@ -37,7 +37,7 @@ def lstm_recurrence(
         state_dtype: of the states.
         gradient: "kept": the steps keep what their gradient needs. "computed again": it computes
             the steps again, which spares time and memory where most likely none is wanted.
-            "none": it is zero.
+            "none": there is none.
 
     Returns:
         A function of tokens `(real_tokens, features)`, packed; active_rows `(steps,)`; h `(batch,

@@ -266,7 +266,7 @@ class BiLM(keras.Model):
             drop: what dropout makes of the inputs of an LSTM, given its direction (0 forward, 1
                 backward) and the number of its layer. None: nothing is dropped.
             training: as in a call.
-            has_gradient: False where none will be wanted: it is zero then.
+            has_gradient: False where none will be wanted, and none is to be had then.
 
         Returns:
             `BiLMOutput` of real tokens alone.
