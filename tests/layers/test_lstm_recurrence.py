@@ -25,6 +25,34 @@ def data(rng):
     return make
 
 
+def plain_layer(layer):
+    """The layer token by token in plain TensorFlow, whose gradient is TensorFlow's own."""
+
+    def clip(value, bound):
+        return value if bound is None else tf.clip_by_value(value, -bound, bound)
+
+    def run(inputs, mask, initial_state, training):
+        h, c = initial_state
+        is_real = tf.ones(inputs.shape[:2], bool) if mask is None else tf.constant(mask)
+        outputs = [None] * inputs.shape[1]
+        order = range(inputs.shape[1])
+        for token in reversed(order) if layer.go_backwards else order:
+            x, here = inputs[:, token], is_real[:, token, tf.newaxis]
+            gates = tf.concat([x, h], axis=1) @ layer.kernel.value + layer.bias.value
+            i, j, f, o = tf.split(gates, 4, axis=1)
+            new_c = clip(tf.sigmoid(f + 1) * c + tf.sigmoid(i) * tf.tanh(j), layer.cell_clip)
+            new_h = tf.sigmoid(o) * tf.tanh(new_c)
+            if layer.projection_kernel is not None:
+                new_h = clip(new_h @ layer.projection_kernel.value, layer.projection_clip)
+            h, c = tf.where(here, new_h, h), tf.where(here, new_c, c)
+            output = new_h + x if layer.use_skip_connection else new_h
+            outputs[token] = tf.where(here, output, tf.zeros([], output.dtype))
+        return tf.stack(outputs, axis=1), h, c
+
+    run.weights = layer.weights
+    return run
+
+
 def values_and_gradients(layer, values, mask, training, in_graph=False):
     def run(inputs, h, c):
         return layer(inputs, mask=mask, initial_state=(h, c), training=training)
@@ -36,6 +64,19 @@ def values_and_gradients(layer, values, mask, training, in_graph=False):
         loss = tf.add_n([tf.reduce_sum(tf.sin(tf.cast(x, values[0].dtype))) for x in results])
     sources = [*values, *(weight.value for weight in layer.weights)]
     return [*results, *map(tf.convert_to_tensor, tape.gradient(loss, sources))]
+
+
+@pytest.mark.parametrize(
+    ("options", "mask"),
+    [*((options, "holes") for options in OPTIONS), *(("all", mask) for mask in MASKS)],
+)
+def test_values_and_gradients_are_those_of_plain_tensorflow(options, mask, data, rng):
+    layer = make_layer(rng, **OPTIONS[options])
+    values, mask = data(layer.output_dim), MASKS[mask]
+    expected = values_and_gradients(plain_layer(layer), values, mask, training=True)
+    results = values_and_gradients(layer, values, mask, training=True)
+    for result, value in zip(results, expected, strict=True):
+        np.testing.assert_allclose(result, value, rtol=0, atol=1e-12)
 
 
 @pytest.mark.parametrize("in_graph", [False, True], ids=["eager", "graph"])
