@@ -8,7 +8,9 @@ import tensorflow as tf
 
 Gradient = Literal["kept", "computed again", "none"]
 
-_PIECE = 512  # tokens whose inputs' gates are computed at once, unless one step has more
+# Tokens whose inputs' gates are computed at once, unless one step has more.
+_PIECE = 512
+_PIECE_OF_WORDS = 4096  # of which a third or so are distinct
 
 
 @functools.cache
@@ -21,6 +23,7 @@ def lstm_recurrence(
     dtype: str,
     state_dtype: str,
     gradient: Gradient,
+    inputs_repeat: bool,
 ) -> Callable[..., tuple[tf.Tensor, tf.Tensor, tf.Tensor]]:
     """The steps of all layers of one kind, a graph function that is fast in eager code too.
 
@@ -38,6 +41,8 @@ def lstm_recurrence(
         gradient: "kept": the steps keep what their gradient needs. "computed again": it computes
             the steps again, which spares time and memory where most likely none is wanted.
             "none": there is none.
+        inputs_repeat: whether many tokens are likely the same, as words are in a text: then those
+            that are have their product with the kernel computed once.
 
     Returns:
         A function of tokens `(real_tokens, features)`, packed; active_rows `(steps,)`; h `(batch,
@@ -78,14 +83,18 @@ def lstm_recurrence(
         starts = tf.concat([[0], tf.cumsum(active_rows)], axis=0)  # each step's first token
         input_kernel, recurrent_kernel = kernel[:features], kernel[features:]
         rows = tf.reduce_sum(active_rows[:1])  # the sentences that have a token
+        size = _PIECE_OF_WORDS if inputs_repeat else _PIECE
 
         def piece(t: tf.Tensor, *state: Any) -> Any:
             """The steps from t on whose tokens make a product large enough to be fast."""
             start = tf.gather(starts, t)
-            end = tf.searchsorted(starts, [start + _PIECE], side="right")[0] - 1
+            end = tf.searchsorted(starts, [start + size], side="right")[0] - 1
             end = tf.maximum(end, t + 1)
-            gates_of_inputs = tf.matmul(tokens[start : tf.gather(starts, end)], input_kernel)
-            gates_of_inputs = tf.nn.bias_add(gates_of_inputs, bias)
+            inputs = tokens[start : tf.gather(starts, end)]
+            if inputs_repeat:
+                inputs, place = tf.raw_ops.UniqueV2(x=inputs, axis=[0])
+                inputs = tf.ensure_shape(inputs, [None, features])
+            gates_of_inputs = tf.nn.bias_add(tf.matmul(inputs, input_kernel), bias)
 
             def step(
                 t: tf.Tensor,
@@ -98,7 +107,10 @@ def lstm_recurrence(
             ) -> Any:
                 gates = _product(h, recurrent_kernel)
                 last = first + tf.gather(active_rows, t)
-                gates += gates_of_inputs[first:last]
+                if inputs_repeat:
+                    gates += tf.gather(gates_of_inputs, place[first:last])
+                else:
+                    gates += gates_of_inputs[first:last]  # which copies nothing
                 i, j, f, o = _activated_gates(tf.cast(gates, state_dtype))
                 c_before, c = c, _clip(f * c + i * j, cell_clip)
                 tanh_c = tf.tanh(c)

@@ -163,6 +163,7 @@ class LSTMWithProjection(keras.layers.Layer):
         active_rows: tf.Tensor,
         initial_state: Sequence[tf.Tensor],
         gradient: Gradient = "computed again",
+        inputs_repeat: bool = False,
     ) -> tuple[tf.Tensor, list[tf.Tensor]]:
         """The layer over packed tokens.
 
@@ -172,6 +173,7 @@ class LSTMWithProjection(keras.layers.Layer):
             initial_state: h `(batch, projection_dim or units)` and c `(batch, units)`, in the
                 order of the packing too.
             gradient: what becomes of it, see `lstm_recurrence`.
+            inputs_repeat: whether many tokens are likely the same: they are computed sooner then.
 
         Returns:
             The outputs `(real_tokens, projection_dim or units)` and the final h and c.
@@ -191,6 +193,7 @@ class LSTMWithProjection(keras.layers.Layer):
             self.compute_dtype,
             self.state_dtype,
             gradient,
+            inputs_repeat,
         )
         outputs, *state = recurrence(tokens, active_rows, *initial_state, *weights)
         if self.use_skip_connection:

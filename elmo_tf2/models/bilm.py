@@ -303,6 +303,7 @@ class BiLM(keras.Model):
                     stacks[direction][first : first + size],
                     vectors,
                     states[place : place + size],
+                    inputs_repeat=first == 0 and drop is None,
                 )
                 outputs[direction].extend(read_outputs)
                 final_states[direction].extend(read_states)

@@ -29,12 +29,16 @@ class Reading:
         return self._packing.pack(tokens)
 
     def run(
-        self, layer: LSTMWithProjection, arranged: tf.Tensor, state: LSTMState
+        self,
+        layer: LSTMWithProjection,
+        arranged: tf.Tensor,
+        state: LSTMState,
+        inputs_repeat: bool,
     ) -> tuple[tf.Tensor, LSTMState]:
         """A layer's outputs in that order, and its final state."""
         state = [tf.gather(value, self._packing.order) for value in state]
         outputs, state = layer.run_packed(
-            arranged, self._packing.active_rows, state, self._gradient
+            arranged, self._packing.active_rows, state, self._gradient, inputs_repeat
         )
         rank = tf.math.invert_permutation(self._packing.order)
         return outputs, [tf.gather(value, rank) for value in state]
@@ -49,6 +53,7 @@ def read(
     layers: Sequence[LSTMWithProjection],
     vectors: tf.Tensor,
     states: Sequence[LSTMState],
+    inputs_repeat: bool,
 ) -> tuple[list[tf.Tensor], list[tuple[tf.Tensor, tf.Tensor]]]:
     """Runs layers of one direction, each over the one before.
 
@@ -57,6 +62,7 @@ def read(
         layers: one or more.
         vectors: what the first of them reads, `(real_tokens, features)`.
         states: h `(batch, projection_dim or units)` and c `(batch, units)` of each.
+        inputs_repeat: whether the vectors are those of words, many of which are the same.
 
     Returns:
         The layers' outputs, which have `projection_dim or units` features, and their final states.
@@ -65,7 +71,8 @@ def read(
     outputs = []
     final_states = []
     for layer, state in zip(layers, states, strict=True):
-        arranged, (h, c) = reading.run(layer, arranged, state)
+        arranged, (h, c) = reading.run(layer, arranged, state, inputs_repeat)
+        inputs_repeat = False
         outputs.append(reading.put_back(arranged))
         final_states.append((h, c))
     return outputs, final_states

@@ -107,6 +107,35 @@ def test_pieces_of_any_size_give_the_same(size, training, data, rng, monkeypatch
         np.testing.assert_allclose(result, value, rtol=0, atol=1e-12)
 
 
+@pytest.mark.parametrize("gradient", ["kept", "computed again", "none"])
+@pytest.mark.parametrize("size", [1, 4, 100])
+def test_inputs_that_repeat_give_the_same(size, gradient, data, rng, monkeypatch):
+    layer = make_layer(rng, **OPTIONS["all"])
+    _, h, c = data(layer.output_dim)
+    words = rng.normal(size=(3, PROJECTION))
+    words[1] = np.nan  # equal to nothing, not even to itself
+    words = tf.constant(words)
+    number = tf.constant([0, 2, 0, 2, 2, 1, 0, 1])
+    active_rows = tf.constant([3, 3, 2])
+    monkeypatch.setattr(recurrence_module, "_PIECE_OF_WORDS", size)
+    answers = []
+    for inputs_repeat in (False, True):
+        recurrence_module.lstm_recurrence.cache_clear()
+        with tf.GradientTape() as tape:
+            tape.watch(words)
+            outputs, state = layer.run_packed(
+                tf.gather(words, number), active_rows, (h, c), gradient, inputs_repeat
+            )
+            loss = tf.reduce_sum(tf.sin(outputs[:4]))
+        sources = [words, *(weight.value for weight in layer.weights)]
+        gradients = tape.gradient(loss, sources, unconnected_gradients="zero")
+        answers.append([outputs, *state, *map(tf.convert_to_tensor, gradients)])
+    recurrence_module.lstm_recurrence.cache_clear()
+    assert np.isfinite(answers[0][0][:4]).all()
+    for result, value in zip(*answers, strict=True):
+        np.testing.assert_allclose(result, value, rtol=0, atol=1e-12)
+
+
 def test_the_loops_of_a_gradient_have_no_kernels_gradient(data, rng):
     layer = make_layer(rng, **OPTIONS["projection"])
 
