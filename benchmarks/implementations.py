@@ -12,6 +12,9 @@ from typing import Any
 RUNNERS = Path(__file__).parent / "runners"
 
 
+# What the commands of elmo_tf2 do by themselves, and the README advises for exported models.
+OUR_ENVIRONMENT = {"TF_NUM_INTRAOP_THREADS": str(max(1, (os.cpu_count() or 1) // 2))}
+
 CORPUS = "corpus"  # the column of a whole text in any order, among those of batch sizes
 MODEL = "model"  # the folder of options.json and weights.hdf5
 
@@ -129,6 +132,8 @@ class Runner:
             "CUDA_VISIBLE_DEVICES": "-1",
             "TF_CPP_MIN_LOG_LEVEL": "2",
         }
+        if implementation.kind == "ours":
+            environment = OUR_ENVIRONMENT | environment
         start = time.perf_counter()
         with log.open("a", encoding="utf-8") as errors:
             self._process = subprocess.Popen(

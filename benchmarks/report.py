@@ -66,8 +66,8 @@ def least_gflop_per_token(options: dict[str, Any], sentences: list[str], batch_s
     """Returns the arithmetic a token cannot do without, in GFLOP.
 
     Each direction takes one step a token, for the one at the boundary where it begins is the same
-    for all sentences; a distinct word of a batch passes the character CNN once. A multiply-add
-    counts as two.
+    for all sentences; a distinct word of a batch passes the character CNN once, and the kernels of
+    the two LSTMs that read it. A multiply-add counts as two.
 
     Args:
         options: contents of `options.json`.
@@ -76,13 +76,17 @@ def least_gflop_per_token(options: dict[str, Any], sentences: list[str], batch_s
     """
     lstm = options["lstm"]
     units, projection = lstm["dim"], lstm["projection_dim"]
-    step = 2 * projection * 4 * units + units * projection  # a layer and direction
+    gates = projection * 4 * units  # of an input, or of the state before
     lists = [line.split() for line in sentences]
     num_tokens = sum(len(words) for words in lists)
-    total = 2 * lstm["n_layers"] * step * num_tokens
+    step = gates + units * projection  # without its input
+    total = 2 * (lstm["n_layers"] * step + (lstm["n_layers"] - 1) * gates) * num_tokens
     for first in range(0, len(lists), batch_size):
         distinct = {word for words in lists[first : first + batch_size] for word in words}
-        total += sum(word_multiply_adds(options["char_cnn"], projection, w) for w in distinct)
+        total += sum(
+            word_multiply_adds(options["char_cnn"], projection, word) + 2 * gates
+            for word in distinct
+        )
     return 2 * total / num_tokens / 1e9
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import machine_limits
-from implementations import RUNNERS
+from implementations import OUR_ENVIRONMENT, RUNNERS
 from random_model import SIZES
 from report import describe_machine
 from rich.console import Console
@@ -57,12 +57,14 @@ def write_vocabulary(path: Path, text: str, number: int) -> None:
     path.write_text("\n".join(words) + "\n", "utf-8")
 
 
-def run(command: list[Any]) -> dict[str, Any]:
+def run(command: list[Any], ours: bool) -> dict[str, Any]:
     """Runs one process and returns what it measured."""
     # TensorFlow 2, imported here, has set TF2_BEHAVIOR, which TensorFlow 1.15 would heed.
     unwanted = ("PYTHONPATH", "TF2_BEHAVIOR")
     environment = {name: value for name, value in os.environ.items() if name not in unwanted}
     environment |= {"CUDA_VISIBLE_DEVICES": "-1", "TF_CPP_MIN_LOG_LEVEL": "2"}
+    if ours:
+        environment = OUR_ENVIRONMENT | environment
     # Not from the current folder, where Python would find a package that is not installed.
     result = subprocess.run(
         [*map(str, command)], env=environment, capture_output=True, text=True, cwd=RUNNERS
@@ -114,7 +116,8 @@ def main() -> None:
                     "precision": precision,
                 }
                 Path(work, "job.json").write_text(json.dumps(job), "utf-8")
-                answers[name].append(run([python, RUNNERS / runner, Path(work, "job.json")]))
+                command = [python, RUNNERS / runner, Path(work, "job.json")]
+                answers[name].append(run(command, ours=name != "bilm-tf"))
         limits.append(machine_limits.matrix_product_gflops(1024, "float32"))
     tokens = arguments.batch_size * arguments.unroll_steps
     results = {name: summarise(each, tokens) for name, each in answers.items()}

@@ -17,7 +17,6 @@ from elmo_tf2.files import check_free, completed
 from elmo_tf2.layers.packing import padded
 from elmo_tf2.model_card import model_card
 from elmo_tf2.models import ElmoEmbeddings
-from elmo_tf2.models.bilm import repeated
 from elmo_tf2.models.precision import DTYPES, in_dtype
 from elmo_tf2.models.word_table import WordTable
 
@@ -79,9 +78,7 @@ class ExportedElmo(tf.train.Checkpoint):
             ]
         self._tokenizer = elmo.config.tokenizer
         self._table = WordTable(elmo.encoder, words) if words else None
-        # Known beforehand as long as the encoder stays as it is.
-        start = None if trainable == "all" else elmo.encoder.state_at_start()
-        self._encode = _encoding(elmo, list(self.variables), self._table, start)
+        self._encode = _encoding(elmo, list(self.variables), self._table, trainable == "all")
         if self._table is not None:
             self.variables.append(self._table.vectors)
         self._is_listing = False
@@ -178,14 +175,16 @@ def _encoding(
     elmo: ElmoEmbeddings,
     variables: list[tf.Variable],
     table: WordTable | None,
-    start: Sequence[tuple[tf.Tensor, tf.Tensor]] | None,
+    encoder_learns: bool,
 ) -> Callable[..., Any]:
     """The one graph that all others call: padded words and their numbers to all outputs.
 
     A function and not a method, so that the Keras layer is no part of the saved object.
     """
     encoder = elmo.encoder
-    # As constants of the graph: the tensors themselves would be captured as inputs of it.
+    # Known beforehand as long as the encoder stays as it is, and given as constants of the graph:
+    # the tensors themselves would be captured as inputs of it.
+    start = None if encoder_learns else encoder.state_at_start()
     start = start and [(h.numpy(), c.numpy()) for h, c in start]
 
     @tf.function(input_signature=[_TOKENS, _LENGTHS], autograph=False)
@@ -200,15 +199,14 @@ def _encoding(
                 word_vectors = encoder.char_cnn(char_ids)
             else:
                 word_vectors = table.word_vectors(encoder, words)
+            if not encoder_learns:
+                word_vectors = tf.stop_gradient(word_vectors)
             if start is None:
-                encoded = encoder.encode(word_vectors, is_real, return_state=False)
-            else:
-                encoded = encoder.contextualize(
-                    tf.stop_gradient(word_vectors),
-                    is_real,
-                    repeated(start, batch),
-                    has_gradient=False,
+                encoded = encoder.encode(
+                    word_vectors, is_real, return_state=False, has_gradient=encoder_learns
                 )
+            else:
+                encoded = encoder.contextualize(word_vectors, is_real, start, has_gradient=False)
             layers = [tf.cast(layer, tf.float32) for layer in encoded.layers()]
             mixed = elmo.mixes[0](layers, training=False)
         num_words = tf.cast(tf.maximum(sequence_len, 1), mixed.dtype)[:, tf.newaxis]

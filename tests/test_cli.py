@@ -73,6 +73,23 @@ def test_the_help_does_not_wait_for_tensorflow():
         assert not result.stderr
 
 
+@pytest.mark.parametrize("wanted", [None, "3"])
+def test_an_operation_has_half_the_processors_unless_told(wanted, monkeypatch):
+    code = (
+        "import os, sys\n"
+        "from elmo_tf2.cli import main\n"
+        "try:\n"
+        "    main()\n"
+        "except SystemExit:\n"
+        "    print(os.environ['TF_NUM_INTRAOP_THREADS'])\n"
+    )
+    monkeypatch.delenv("TF_NUM_INTRAOP_THREADS", raising=False)
+    variables = {} if wanted is None else {"TF_NUM_INTRAOP_THREADS": wanted}
+    threads = run_python("-c", code, "--version", **variables).stdout.split()[-1]
+    half = max(1, len(os.sched_getaffinity(0)) // 2)
+    assert threads == (wanted or str(half))
+
+
 def test_the_version_is_printed():
     assert run("--version").startswith("elmo-tf2")
 

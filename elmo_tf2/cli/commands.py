@@ -1,5 +1,6 @@
 """The commands put together, and what becomes of errors."""
 
+import os
 import sys
 from importlib.metadata import PackageNotFoundError, version
 from typing import Annotated, Any
@@ -96,9 +97,22 @@ app.command("pretrain", help=pretrain.HELP)(pretrain.pretrain)
 app.command("evaluate", help=evaluate.HELP)(evaluate.evaluate)
 
 
+def _threads_of_an_operation() -> int:
+    """Half the processors: an ELMo's two directions run at once.
+
+    With all of them, as TensorFlow has it, the operations of both wait for one another.
+    """
+    try:
+        processors = len(os.sched_getaffinity(0))
+    except AttributeError:  # not on macOS and Windows
+        processors = os.cpu_count() or 1
+    return max(1, processors // 2)
+
+
 def main() -> None:
     """Runs the command line."""
     for stream in (sys.stdout, sys.stderr):
         # A name that the terminal can't show is no reason to fail.
         stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+    os.environ.setdefault("TF_NUM_INTRAOP_THREADS", str(_threads_of_an_operation()))
     app(prog_name="elmo-tf2")

@@ -243,7 +243,8 @@ def _of_layer(model: BiLM | ElmoEmbeddings, layers: Layers) -> Encoder:
     @tf.function(input_signature=[vectors_spec, _LENGTHS], autograph=False)
     def wanted(vectors: tf.Tensor, lengths: tf.Tensor) -> list[tf.Tensor]:
         mask = tf.sequence_mask(lengths)
-        all_layers = bilm.encode(vectors, mask, return_state=False).layers()
+        output = bilm.encode(vectors, mask, return_state=False, has_gradient=False)
+        all_layers = output.layers()
         if layers == "mix":
             chosen = [mixes[0](all_layers, training=False)]
         else:

@@ -24,7 +24,7 @@ def lstm_recurrence(
     state_dtype: str,
     gradient: Gradient,
     inputs_repeat: bool,
-) -> Callable[..., tuple[tf.Tensor, tf.Tensor, tf.Tensor]]:
+) -> Callable[..., Sequence[tf.Tensor]]:
     """The steps of all layers of one kind, a graph function that is fast in eager code too.
 
     Its signature leaves the numbers of sentences, steps and tokens open, so that it is traced
@@ -40,15 +40,16 @@ def lstm_recurrence(
         state_dtype: of the states.
         gradient: "kept": the steps keep what their gradient needs. "computed again": it computes
             the steps again, which spares time and memory where most likely none is wanted.
-            "none": there is none.
+            "none": there is none, nor a final state; the first one is one row for all sentences.
         inputs_repeat: whether many tokens are likely the same, as words are in a text: then those
             that are have their product with the kernel computed once.
 
     Returns:
         A function of tokens `(real_tokens, features)`, packed; active_rows `(steps,)`; h `(batch,
-        outputs)` and c `(batch, units)` in the order of the packing; kernel `(features + outputs,
-        4 * units)`; bias `(4 * units,)`; and if there is a projection projection_kernel `(units,
-        outputs)`. It returns the packed outputs and the final h and c.
+        outputs)` and c `(batch, units)` in the order of the packing, or of one row; kernel
+        `(features + outputs, 4 * units)`; bias `(4 * units,)`; and if there is a projection
+        projection_kernel `(units, outputs)`. It returns the packed outputs and, where there is a
+        gradient, the final h and c.
     """
     output_dim = projection_dim or units
     signature = [
@@ -61,6 +62,7 @@ def lstm_recurrence(
     ]
     if projection_dim is not None:
         signature.append(tf.TensorSpec([units, output_dim], dtype))
+    has_gradient = gradient != "none"
     scalar = tf.TensorShape([])
     state_shapes = (
         tf.TensorShape([None, output_dim]),
@@ -102,7 +104,7 @@ def lstm_recurrence(
                 h: tf.Tensor,
                 c: tf.Tensor,
                 outputs: tf.TensorArray,
-                ended: tf.TensorArray,
+                ended: list[tf.TensorArray],
                 kept: list[tf.TensorArray],
             ) -> Any:
                 gates = _product(h, recurrent_kernel)
@@ -121,7 +123,8 @@ def lstm_recurrence(
                 if keeps:
                     kept = _write(kept, t, (i, j, f, o, c_before, tanh_c))
                 rows = tf.gather(rows_left, t)  # the sentences that go on: the first ones
-                ended = ended.write(num_steps - 1 - t, c[rows:])
+                if has_gradient:
+                    ended = _write(ended, num_steps - 1 - t, (c[rows:],))
                 return t + 1, last, h[:rows], c[:rows], outputs, ended, kept
 
             t, _, *state = tf.while_loop(
@@ -130,19 +133,21 @@ def lstm_recurrence(
             return t, *state
 
         outputs = _rows_of_steps(num_steps, output_dim, dtype)
-        ended = _rows_of_steps(num_steps, units, state_dtype)
+        ended = [_rows_of_steps(num_steps, units, state_dtype) for _ in range(has_gradient)]
         kept = [_rows_of_steps(num_steps, units, state_dtype) for _ in range(6 if keeps else 0)]
         first = 0, tf.cast(h[:rows], dtype), c[:rows], outputs, ended, kept
         array = tf.TensorSpec(None, tf.variant)
-        shapes = (scalar, *state_shapes, array, array, [array] * len(kept))
+        shapes = (scalar, *state_shapes, array, [array] * len(ended), [array] * len(kept))
         *_, outputs, ended, kept = tf.while_loop(lambda t, *_: t < num_steps, piece, first, shapes)
         packed_outputs = outputs.concat()
+        if not has_gradient:
+            return (packed_outputs,), [outputs]
         last_h = tf.gather(packed_outputs, _last_tokens(active_rows, rows))
         # The sentences that ended last stand first in the packing, and in the array.
         results = (
             packed_outputs,
             tf.concat([tf.cast(last_h, state_dtype), h[rows:]], axis=0),
-            tf.concat([ended.concat(), c[rows:]], axis=0),
+            tf.concat([ended[0].concat(), c[rows:]], axis=0),
         )
         return results, [outputs, *kept]
 
@@ -267,7 +272,7 @@ def lstm_recurrence(
     def forward_alone(*inputs: tf.Tensor) -> list[tf.Tensor]:
         return [tf.stop_gradient(result) for result in forward(False, *inputs)[0]]
 
-    run = forward_alone if gradient == "none" else forward_and_backward
+    run = forward_and_backward if has_gradient else forward_alone
     return tf.function(run, input_signature=signature, autograph=False)
 
 

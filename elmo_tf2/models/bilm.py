@@ -147,6 +147,7 @@ class BiLM(keras.Model):
         initial_state: State | None = None,
         return_state: bool = True,
         training: bool | None = None,
+        has_gradient: bool = True,
     ) -> BiLMOutput:
         """As a call, of and with real tokens alone: nothing is spent on padding.
 
@@ -157,6 +158,8 @@ class BiLM(keras.Model):
             initial_state: as in a call.
             return_state: as in a call.
             training: as in a call.
+            has_gradient: False where neither a gradient nor a final state will be wanted: nothing
+                is spent on them then. The initial state is None or one row for all sentences.
 
         Returns:
             `BiLMOutput` of real tokens alone.
@@ -169,21 +172,27 @@ class BiLM(keras.Model):
             inputs = tf.cast(inputs, self.compute_dtype)
         if not self.config.sentence_boundaries:
             word_vectors = self.char_cnn(inputs) if is_characters else inputs
-            return self.contextualize(word_vectors, mask, initial_state, training=training)
+            return self.contextualize(
+                word_vectors, mask, initial_state, training=training, has_gradient=has_gradient
+            )
         word_vectors, begin, end = self._with_boundaries(inputs, is_characters)
         if self.config.is_merged:  # the upper layers read the vectors of the boundaries too
             bounded, mask_inside = _add_boundaries(word_vectors, mask, begin, end)
-            output = self.contextualize(bounded, mask_inside, initial_state, training=training)
+            output = self.contextualize(
+                bounded, mask_inside, initial_state, training=training, has_gradient=has_gradient
+            )
             return _without_boundaries(output, mask)
         # Not the vectors of the boundaries are wanted but the states they leave behind, and after
         # the first one all sentences that start from zeros have the same.
         rows = tf.shape(mask)[0]
-        if initial_state is None:
-            state = self._state_after(begin, end, self._states(None, 1), training)
-            state = repeated(state, rows)
-        else:
-            state = self._state_after(begin, end, self._states(initial_state, rows), training)
-        output = self.contextualize(word_vectors, mask, state, training=training)
+        is_one_for_all = initial_state is None or not has_gradient
+        state = self._states(initial_state, 1 if is_one_for_all else rows)
+        state = self._state_after(begin, end, state, training)
+        if is_one_for_all and has_gradient:
+            state = [[tf.repeat(value, rows, axis=0) for value in pair] for pair in state]
+        output = self.contextualize(
+            word_vectors, mask, state, training=training, has_gradient=has_gradient
+        )
         final_state = self._state_after(end, begin, output.state, training) if return_state else ()
         return output._replace(state=tuple(final_state))
 
@@ -266,7 +275,7 @@ class BiLM(keras.Model):
             drop: what dropout makes of the inputs of an LSTM, given its direction (0 forward, 1
                 backward) and the number of its layer. None: nothing is dropped.
             training: as in a call.
-            has_gradient: False where none will be wanted, and none is to be had then.
+            has_gradient: as in `encode`.
 
         Returns:
             `BiLMOutput` of real tokens alone.
@@ -283,7 +292,7 @@ class BiLM(keras.Model):
         stacks = self.forward_layers, self.backward_layers
         gradient = gradient_in(training) if has_gradient else "none"
         readings = [Reading(mask, backwards, gradient) for backwards in (False, True)]
-        states = self._states(initial_state, tf.shape(mask)[0])
+        states = self._states(initial_state, tf.shape(mask)[0] if has_gradient else 1)
         num_layers = self.config.num_layers
         # Layers that nothing happens between are run at once.
         size = 1 if drop is not None or self.config.is_merged else num_layers
@@ -312,7 +321,7 @@ class BiLM(keras.Model):
             forward=tuple(outputs[0]),
             backward=tuple(outputs[1]),
             mask=mask,
-            state=(*final_states[0], *final_states[1]),
+            state=(*final_states[0], *final_states[1]) if has_gradient else (),
         )
 
     def _inputs_above(
@@ -338,13 +347,6 @@ class BiLM(keras.Model):
             "dtype": keras.saving.serialize_keras_object(self.dtype_policy),
             "config": self.config.to_options(),
         }
-
-
-def repeated(
-    state: Sequence[tuple[tf.Tensor, tf.Tensor]], rows: int | tf.Tensor
-) -> list[tuple[tf.Tensor, tf.Tensor]]:
-    """Gives each of several rows the state of one."""
-    return [(tf.repeat(h, rows, axis=0), tf.repeat(c, rows, axis=0)) for h, c in state]
 
 
 def _add_boundaries(

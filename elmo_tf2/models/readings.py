@@ -35,8 +35,9 @@ class Reading:
         state: LSTMState,
         inputs_repeat: bool,
     ) -> tuple[tf.Tensor, LSTMState]:
-        """A layer's outputs in that order, and its final state."""
-        state = [tf.gather(value, self._packing.order) for value in state]
+        """A layer's outputs in that order, and its final state if there is a gradient."""
+        if self._gradient != "none":
+            state = [tf.gather(value, self._packing.order) for value in state]
         outputs, state = layer.run_packed(
             arranged, self._packing.active_rows, state, self._gradient, inputs_repeat
         )
@@ -71,8 +72,8 @@ def read(
     outputs = []
     final_states = []
     for layer, state in zip(layers, states, strict=True):
-        arranged, (h, c) = reading.run(layer, arranged, state, inputs_repeat)
+        arranged, final_state = reading.run(layer, arranged, state, inputs_repeat)
         inputs_repeat = False
         outputs.append(reading.put_back(arranged))
-        final_states.append((h, c))
+        final_states.append(final_state)
     return outputs, final_states

@@ -31,13 +31,14 @@ def test_the_arithmetic_of_a_token_checked_by_hand():
             "max_characters_per_token": 50,
             "n_highway": 1,
         },
-        "lstm": {"dim": 4, "n_layers": 1, "projection_dim": 2},
+        "lstm": {"dim": 4, "n_layers": 2, "projection_dim": 2},
     }
     # A word of two bytes has five windows: its own, those of its two marks, and one of padding.
     word = 2 * 2**2 + 2 * 2 + 5 * 3 * 2  # highway, projection, convolution
-    step = (2 + 2) * 4 * 4 + 4 * 2  # gates, projection
-    # Both directions step over two tokens; the word is the same twice.
-    multiply_adds = 2 * step * 2 + word
+    gates, projected = 2 * 4 * 4, 4 * 2  # gates of a state or an input
+    lower, upper = gates + projected, 2 * gates + projected
+    # Both directions step over two tokens; the word is the same twice, and read once by each.
+    multiply_adds = 2 * (lower + upper) * 2 + word + 2 * gates
     found = least_gflop_per_token(options, ["ab ab"], batch_size=1)
     assert found == pytest.approx(2 * multiply_adds / 2 / 1e9)
 
