@@ -329,6 +329,23 @@ def test_encode_takes_and_gives_the_real_tokens_of_a_call(name):
 
 
 @pytest.mark.parametrize("name", ["small", "no boundaries", "merged, added"])
+def test_encode_without_a_gradient_gives_the_same_vectors_and_no_state(name):
+    bilm, _ = make_bilm(CONFIGS[name])
+    for sentences in (SENTENCES, [["alone"]], [[], ["two", "words"], []]):
+        ids = char_ids(sentences)
+        mask = np.any(ids != 0, axis=-1)
+        real = tf.constant(ids[mask])
+        with tf.GradientTape() as tape:
+            output = bilm.encode(real, tf.constant(mask), return_state=False, has_gradient=False)
+            loss = tf.reduce_sum(tf.stack([*output.forward, *output.backward]))
+        expected = bilm.encode(real, tf.constant(mask))
+        np.testing.assert_allclose(vectors(output), vectors(expected), **PROMISE)
+        assert not output.state
+        weights = [layer.kernel.value for layer in bilm.forward_layers + bilm.backward_layers]
+        assert tape.gradient(loss, weights) == [None] * len(weights)
+
+
+@pytest.mark.parametrize("name", ["small", "no boundaries", "merged, added"])
 def test_training_changes_no_vector_and_no_gradient(name):
     bilm, _ = make_bilm(CONFIGS[name])
     ids = tf.constant(char_ids(SENTENCES))
