@@ -59,8 +59,9 @@ TensorFlow makes a new one for every new list or shape that the object itself is
 - Keras 3: `keras.layers.TFSMLayer("PATH", call_endpoint="elmo")`
 - tf.data: `dataset.map(lambda text: elmo(text, signature="elmo", as_dict=True))`
 - Threads: both directions are computed at once, and operations of half the processors each don't
-  wait for one another. Put `tf.config.threading.set_intra_op_parallelism_threads(1)`, of two
-  processors, before anything else of TensorFlow, or set the variable `TF_NUM_INTRAOP_THREADS=1`.
+  wait for one another. On two processors put
+  `tf.config.threading.set_intra_op_parallelism_threads(1)` before anything else of TensorFlow, or
+  set the variable `TF_NUM_INTRAOP_THREADS=1`.
 """
 
 _TRAINABLE = {

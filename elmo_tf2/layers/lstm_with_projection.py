@@ -171,12 +171,13 @@ class LSTMWithProjection(keras.layers.Layer):
             tokens: float tensor, `(real_tokens, features)`, in the order of a `Packing`.
             active_rows: int32 tensor, `(steps,)`; how many sentences reach a step.
             initial_state: h `(batch, projection_dim or units)` and c `(batch, units)`, in the
-                order of the packing too.
+                order of the packing too; without a gradient one row for all.
             gradient: what becomes of it, see `lstm_recurrence`.
             inputs_repeat: whether many tokens are likely the same: they are computed sooner then.
 
         Returns:
-            The outputs `(real_tokens, projection_dim or units)` and the final h and c.
+            The outputs `(real_tokens, projection_dim or units)` and the final h and c; without a
+            gradient an empty list in place of these.
         """
         tokens = tf.cast(tokens, self.compute_dtype)
         initial_state = [tf.cast(value, self.state_dtype) for value in initial_state]

@@ -193,7 +193,8 @@ class BiLM(keras.Model):
         output = self.contextualize(
             word_vectors, mask, state, training=training, has_gradient=has_gradient
         )
-        final_state = self._state_after(end, begin, output.state, training) if return_state else ()
+        wants_state = return_state and has_gradient
+        final_state = self._state_after(end, begin, output.state, training) if wants_state else ()
         return output._replace(state=tuple(final_state))
 
     def state_at_start(self) -> list[tuple[tf.Tensor, tf.Tensor]] | None:

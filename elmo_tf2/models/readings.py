@@ -62,11 +62,13 @@ def read(
         reading: of the batch in that direction.
         layers: one or more.
         vectors: what the first of them reads, `(real_tokens, features)`.
-        states: h `(batch, projection_dim or units)` and c `(batch, units)` of each.
+        states: h `(batch, projection_dim or units)` and c `(batch, units)` of each; without a
+            gradient one row for all.
         inputs_repeat: whether the vectors are those of words, many of which are the same.
 
     Returns:
-        The layers' outputs, which have `projection_dim or units` features, and their final states.
+        The layers' outputs, which have `projection_dim or units` features, and their final states,
+        which are empty without a gradient.
     """
     arranged = reading.arrange(vectors)
     outputs = []
