@@ -55,7 +55,7 @@ def read(
     vectors: tf.Tensor,
     states: Sequence[LSTMState],
     inputs_repeat: bool,
-) -> tuple[list[tf.Tensor], list[tuple[tf.Tensor, tf.Tensor]]]:
+) -> tuple[list[tf.Tensor], list[LSTMState]]:
     """Runs layers of one direction, each over the one before.
 
     Args:
