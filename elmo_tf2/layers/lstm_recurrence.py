@@ -128,7 +128,11 @@ def lstm_recurrence(
                 return t + 1, last, h[:rows], c[:rows], outputs, ended, kept
 
             t, _, *state = tf.while_loop(
-                lambda t, *_: t < end, step, (t, 0, *state), (scalar, *shapes)
+                lambda t, *_: t < end,
+                step,
+                (t, 0, *state),
+                (scalar, *shapes),
+                parallel_iterations=1,
             )
             return t, *state
 
@@ -138,7 +142,9 @@ def lstm_recurrence(
         first = 0, tf.cast(h[:rows], dtype), c[:rows], outputs, ended, kept
         array = tf.TensorSpec(None, tf.variant)
         shapes = (scalar, *state_shapes, array, [array] * len(ended), [array] * len(kept))
-        *_, outputs, ended, kept = tf.while_loop(lambda t, *_: t < num_steps, piece, first, shapes)
+        *_, outputs, ended, kept = tf.while_loop(
+            lambda t, *_: t < num_steps, piece, first, shapes, parallel_iterations=1
+        )
         packed_outputs = outputs.concat()
         if not has_gradient:
             return (packed_outputs,), [outputs]
