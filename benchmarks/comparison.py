@@ -35,6 +35,17 @@ class Comparison:
             path.write_text("".join(f"{line}\n" for line in self.sentences[:count]), "utf-8")
         return path
 
+    def warm_up_file(self, count: int) -> Path:
+        """Returns a file of the first `count` sentences with every word written backwards.
+
+        So they are as long, and a cache of words gains nothing by them.
+        """
+        path = self._work / f"warm_up_{count}.txt"
+        if not path.exists():
+            lines = [" ".join(word[::-1] for word in line.split()) for line in self.sentences]
+            path.write_text("".join(f"{line}\n" for line in lines[:count]), "utf-8")
+        return path
+
     def prepare_model(self, size: str, folder: Path | None) -> dict[str, Any]:
         """Puts options, weights and a vocabulary of the sentences' words into `model`."""
         self.model.mkdir()
@@ -86,7 +97,7 @@ class Comparison:
         with self.start(implementation, batch_size) as runner:
             first = runner.embed(self.sentence_file(1), 1)["seconds"]
             warm_up = min(batch_size, WARM_UP_SENTENCES, count)
-            runner.embed(self.sentence_file(warm_up), batch_size)
+            runner.embed(self.warm_up_file(warm_up), batch_size)
             answer = runner.embed(self.sentence_file(count), batch_size)
         return answer | {
             "first_vector_seconds": runner.load_seconds + first,

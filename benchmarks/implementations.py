@@ -27,7 +27,7 @@ class Implementation:
         name: what tables call it.
         runner: file below `runners/`.
         environment: folder that `make_environments.py` makes for it; None for the environment
-            this process runs in.
+            this process runs in, which serves ours too as long as their own is not made.
         arguments: of the runner.
         export: options of the `elmo-tf2 export` that makes what it loads; None: it loads the
             model folder itself.
@@ -52,9 +52,11 @@ class Implementation:
 
     def interpreter(self, environments: Path) -> Path:
         """Returns the Python that runs it, whether it exists or not."""
+        here = Path(sys.executable)
         if self.environment is None:
-            return Path(sys.executable)
-        return environments / self.environment / "bin" / "python"
+            return here
+        own = environments / self.environment / "bin" / "python"
+        return here if self.kind == "ours" and not own.exists() else own
 
     def columns(self, batch_sizes: list[int]) -> list[int | str]:
         """Returns what it is measured at."""
@@ -66,7 +68,7 @@ def _ours(name: str, export: tuple[str, ...] | None, *arguments: str) -> Impleme
     return Implementation(
         name,
         "elmo_tf2_embed.py" if export is None else "elmo_tf2_saved_model.py",
-        None,
+        None if export is None else "saved-model",
         arguments=arguments,
         export=export,
         is_corpus=export is None,

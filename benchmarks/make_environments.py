@@ -59,6 +59,12 @@ RECIPES = {
         requirements=("simple_elmo==0.9.2", "tensorflow==2.21.0", "tf_keras==2.21.0"),
         check="import simple_elmo_tf",
     ),
+    # What somebody has who was given a SavedModel. Keras imports scikit-learn and matplotlib where
+    # they are installed, as they are beside this script, which delays the first vector by a second.
+    "saved-model": Environment(
+        requirements=("tensorflow==2.21.0", "tensorflow-hub==0.16.1", "setuptools<81"),
+        check="import elmo_tf2_saved_model",
+    ),
     "transformers": Environment(
         requirements=("torch==2.13.0", "transformers==4.57.6"),
         # The model and its vocabulary; of what it requires only these two are needed.

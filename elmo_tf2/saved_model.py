@@ -130,7 +130,7 @@ class ExportedElmo(tf.train.Checkpoint):
     def __call__(
         self,
         inputs: Any,
-        training: bool | None = False,
+        training: bool | tf.Tensor | None = False,
         signature: str = "default",
         as_dict: bool = False,
     ) -> Any:
@@ -161,9 +161,10 @@ class ExportedElmo(tf.train.Checkpoint):
             ("tokens", _BY_DICTIONARY),
             ("tokens", _BY_DICTIONARY_OF_INT64),
         )
+        either = tf.TensorSpec([], tf.bool, name="training")  # Python's True and False fit it, too
         self._is_listing = True
         for (signature, inputs), training, as_dict in itertools.product(
-            signatures, (False, True, None), (False, True)
+            signatures, (either, None), (False, True)
         ):
             self.__call__.get_concrete_function(
                 inputs, training=training, signature=signature, as_dict=as_dict

@@ -62,6 +62,7 @@ def embed(model, sentences, batch_size, output=None):
         if output is not None:
             layers = model.layers(result)  # (batch, layers, tokens, features)
             gathered.extend(layers[i, :, : len(words)] for i, words in enumerate(batch))
+        del result  # or two batches are in memory at once
     seconds = time.perf_counter() - start
     cpu_seconds = time.process_time() - cpu_start
     if output is not None:

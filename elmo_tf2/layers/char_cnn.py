@@ -145,14 +145,15 @@ class CharCNN(keras.layers.Layer):
         ]
         kernel = tf.reshape(tf.concat(kernels, axis=-1), [widest * self.char_embedding_dim, -1])
         number = tf.cast(tf.shape(char_ids)[0], tf.float32)
-        bounds = [tf.cast(tf.math.ceil(share * number), tf.int32) for share in _GROUPS]
-        vectors = tf.concat(
-            [
-                self._top_sums(char_ids[first:last], lengths[first:last], kernel)
-                for first, last in itertools.pairwise(bounds)
-            ],
-            axis=0,
-        )  # (words, filters)
+        bounds = tf.cast(tf.math.ceil(tf.constant(_GROUPS) * number), tf.int32)
+        sizes = bounds[1:] - bounds[:-1]
+        groups = zip(
+            tf.split(char_ids, sizes, num=len(_GROUPS) - 1),
+            tf.split(lengths, sizes, num=len(_GROUPS) - 1),
+            strict=True,
+        )
+        vectors = tf.concat([self._top_sums(*group, kernel) for group in groups], axis=0)
+        # (words, filters)
         activation = tf.nn.relu if self.activation == "relu" else tf.tanh
         vectors = activation(vectors + tf.concat([*map(tf.convert_to_tensor, self.biases)], 0))
         for highway in self.highways:
@@ -176,14 +177,13 @@ class CharCNN(keras.layers.Layer):
         chars = char_ids.shape[-1]
         widest = self._widest
         num_windows = tf.minimum(tf.reduce_max(tf.pad(lengths, [[0, 1]])) + 1, chars)
-        char_ids = tf.pad(char_ids, [[0, 0], [0, widest]])[:, : num_windows + widest - 1]
+        char_ids = tf.transpose(tf.pad(char_ids, [[0, 0], [0, widest]]))  # (chars, words)
+        places = tf.range(num_windows)[:, tf.newaxis] + np.arange(widest)
+        char_ids = tf.transpose(tf.gather(char_ids, places), [0, 2, 1])  # (windows, words, widest)
         # Through the reshape the table's gradient is dense: of a sparse one, in which a character
         # occurs many times, Keras' optimizers would make other updates.
         table = tf.reshape(self.embedding, [NUM_CHARACTERS, self.char_embedding_dim])
-        characters = tf.gather(table, tf.transpose(char_ids))  # (chars, words, char_embedding_dim)
-        windows = tf.concat(
-            [characters[offset : offset + num_windows] for offset in range(widest)], axis=-1
-        )  # (windows, words, widest * char_embedding_dim)
+        windows = tf.gather(table, char_ids)  # (windows, words, widest, char_embedding_dim)
         sums = tf.matmul(tf.reshape(windows, [-1, kernel.shape[0]]), kernel)
         sums = tf.reshape(sums, [num_windows, -1, kernel.shape[1]])  # (windows, words, filters)
         # The last windows of the longest words reach past the place where every word is cut: there
