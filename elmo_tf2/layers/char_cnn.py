@@ -1,6 +1,5 @@
 """CharCNN: a word's vector from its characters."""
 
-import itertools
 from collections.abc import Sequence
 from typing import Any
 
