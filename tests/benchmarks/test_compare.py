@@ -1,11 +1,15 @@
 """benchmarks/compare.py: what it counts, and one small run of elmo_tf2 alone."""
 
 import json
+import sys
+from pathlib import Path
 
 import compare
 import machine_limits
 import numpy as np
 import pytest
+from comparison import Comparison
+from implementations import IMPLEMENTATIONS
 from random_model import make_options, write_random_model
 from report import best_of_peers, least_gflop_per_token, throughput_plot, throughput_table
 from rich.console import Console
@@ -99,6 +103,21 @@ def test_the_least_cosine_of_each_layer_is_found():
     exact = np.array([[[1.0, 0.0], [0.0, 2.0]], [[3.0, 0.0], [0.0, 1.0]]])
     other = np.array([[[1.0, 0.0], [2.0, 2.0]], [[-1.0, 0.0], [0.0, 9.0]]])
     assert compare.least_cosines(other, exact) == pytest.approx([0.5**0.5, -1.0])
+
+
+def test_a_saved_model_runs_without_its_own_environment_and_a_peer_does_not(tmp_path):
+    ours, peer = IMPLEMENTATIONS["elmo_tf2"], IMPLEMENTATIONS["AllenNLP"]
+    assert ours.interpreter(tmp_path) == Path(sys.executable)
+    assert not peer.interpreter(tmp_path).exists()
+    own = tmp_path / ours.environment / "bin" / "python"
+    own.parent.mkdir(parents=True)
+    own.touch()
+    assert ours.interpreter(tmp_path) == own
+
+
+def test_a_warm_up_has_none_of_the_words_that_are_timed(tmp_path):
+    comparison = Comparison(tmp_path, tmp_path, ["the cat", "sat"])
+    assert comparison.warm_up_file(1).read_text() == "eht tac\n"
 
 
 @pytest.mark.slow

@@ -75,7 +75,7 @@ def test_a_list_an_array_and_a_tensor_give_the_same():
 
 
 def test_training_changes_nothing():
-    for training in (True, None):
+    for training in (True, False, None, tf.constant(True)):
         assert_close(elmo(tf.constant(TEXT), training=training), OF_TEXT["default"])
 
 
