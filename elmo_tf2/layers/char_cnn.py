@@ -151,8 +151,8 @@ class CharCNN(keras.layers.Layer):
             tf.split(lengths, sizes, num=len(_GROUPS) - 1),
             strict=True,
         )
-        vectors = tf.concat([self._top_sums(*group, kernel) for group in groups], axis=0)
-        # (words, filters)
+        sums = [self._top_sums(*group, kernel) for group in groups]
+        vectors = tf.concat(sums, axis=0)  # (words, filters)
         activation = tf.nn.relu if self.activation == "relu" else tf.tanh
         vectors = activation(vectors + tf.concat([*map(tf.convert_to_tensor, self.biases)], 0))
         for highway in self.highways:

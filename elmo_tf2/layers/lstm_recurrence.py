@@ -127,6 +127,7 @@ def lstm_recurrence(
                     ended = _write(ended, num_steps - 1 - t, (c[rows:],))
                 return t + 1, last, h[:rows], c[:rows], outputs, ended, kept
 
+            # One step at a time, as below: those that ran ahead would hold their gates for nothing.
             t, _, *state = tf.while_loop(
                 lambda t, *_: t < end,
                 step,
