@@ -60,7 +60,7 @@ RECIPES = {
         check="import simple_elmo_tf",
     ),
     # What somebody has who was given a SavedModel. Keras imports scikit-learn and matplotlib where
-    # they are installed, as they are beside this script, which delays the first vector by a second.
+    # they are installed, as they may be beside this script, which takes another second or three.
     "saved-model": Environment(
         requirements=("tensorflow==2.21.0", "tensorflow-hub==0.16.1", "setuptools<81"),
         check="import elmo_tf2_saved_model",
