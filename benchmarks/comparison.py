@@ -38,7 +38,7 @@ class Comparison:
     def warm_up_file(self, count: int) -> Path:
         """Returns a file of the first `count` sentences with every word written backwards.
 
-        So they are as long, and a cache of words gains nothing by them.
+        So they are as long, and a cache of words gains only those that are the same that way.
         """
         path = self._work / f"warm_up_{count}.txt"
         if not path.exists():

@@ -115,7 +115,7 @@ def test_a_saved_model_runs_without_its_own_environment_and_a_peer_does_not(tmp_
     assert ours.interpreter(tmp_path) == own
 
 
-def test_a_warm_up_has_none_of_the_words_that_are_timed(tmp_path):
+def test_a_warm_up_has_the_words_that_are_timed_backwards(tmp_path):
     comparison = Comparison(tmp_path, tmp_path, ["the cat", "sat"])
     assert comparison.warm_up_file(1).read_text() == "eht tac\n"
 
