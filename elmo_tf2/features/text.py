@@ -15,7 +15,7 @@ _WINDOW_SENTENCES = 4_096
 # The most sentences that are computed together by default: more are hardly faster.
 BATCH_SIZE = 512
 # Padding included. It bounds memory: in the largest published model the vectors alone take 12 KB a
-# token. The larger a batch, the more rows a matrix product has and the closer it is to its best rate.
+# token. Less of them would leave long sentences few rows a matrix product, far from its best rate.
 _BATCH_TOKENS = 16_384
 # A longer line is no sentence, but a text that was not split.
 MAX_TOKENS = 20_000

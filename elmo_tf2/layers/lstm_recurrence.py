@@ -12,6 +12,11 @@ Gradient = Literal["kept", "computed again", "none"]
 _PIECE = 512
 _PIECE_OF_WORDS = 4096  # of which a third or so are distinct
 
+# Where the state's product with its kernel is faster transposed, as measured.
+_LARGE_KERNEL = 2**24  # bytes
+_ROWS_TO_TRANSPOSE = 8, 48
+_STEPS_TO_TRANSPOSE = 16
+
 
 @functools.cache
 def lstm_recurrence(
@@ -84,6 +89,8 @@ def lstm_recurrence(
         rows_left = _rows_left(active_rows)
         starts = tf.concat([[0], tf.cumsum(active_rows)], axis=0)  # each step's first token
         input_kernel, recurrent_kernel = kernel[:features], kernel[features:]
+        with tf.control_dependencies([tokens]):  # not while a layer below holds a copy of its own
+            product = _product_with(recurrent_kernel, active_rows)
         rows = tf.reduce_sum(active_rows[:1])  # the sentences that have a token
         size = _PIECE_OF_WORDS if inputs_repeat else _PIECE
 
@@ -107,7 +114,7 @@ def lstm_recurrence(
                 ended: list[tf.TensorArray],
                 kept: list[tf.TensorArray],
             ) -> Any:
-                gates = _product(h, recurrent_kernel)
+                gates = product(h)
                 last = first + tf.gather(active_rows, t)
                 if inputs_repeat:
                     gates += tf.gather(gates_of_inputs, place[first:last])
@@ -288,10 +295,39 @@ def gradient_in(training: bool | None) -> Gradient:
     return "kept" if training else "computed again"
 
 
-def _product(rows: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
-    """The matrix product, which of one row of bfloat16 is fast only with a bias fused to it."""
-    if rows.dtype != tf.bfloat16:
-        return tf.matmul(rows, kernel)
+def _product_with(kernel: tf.Tensor, active_rows: tf.Tensor) -> Callable[[tf.Tensor], tf.Tensor]:
+    """The function of rows `(rows, features)` to their matrix product with the kernel.
+
+    With a kernel beyond the processor's cache TensorFlow takes up to twice as long for the product
+    of some rows as for its transpose. A small batch that has such rows in enough steps gains by a
+    transposed copy of the kernel; a large one would hardly.
+    """
+    if kernel.dtype == tf.bfloat16:
+        return functools.partial(_product_of_bfloat16, kernel=kernel)
+    if kernel.shape.num_elements() * kernel.dtype.size < _LARGE_KERNEL:
+        return lambda rows: tf.matmul(rows, kernel)
+
+    features = kernel.shape[0]
+    fewest, most = _ROWS_TO_TRANSPOSE
+    steps = tf.math.count_nonzero(active_rows >= fewest, dtype=tf.int32)
+    gains = tf.reduce_all(active_rows <= most) & (steps >= _STEPS_TO_TRANSPOSE)
+    transposed_kernel = tf.cond(
+        gains, lambda: tf.transpose(kernel), lambda: tf.zeros([0, features], kernel.dtype)
+    )
+
+    def transposed(rows: tf.Tensor) -> tf.Tensor:
+        # As one of a batch, a product of this shape is faster than alone.
+        return tf.transpose(tf.matmul(transposed_kernel[None], rows[None], transpose_b=True)[0])
+
+    return lambda rows: tf.cond(
+        gains & (tf.shape(rows)[0] >= fewest),
+        lambda: transposed(rows),
+        lambda: tf.matmul(rows, kernel),
+    )
+
+
+def _product_of_bfloat16(rows: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
+    """The matrix product, which of one row is fast only with a bias fused to it."""
     no_bias = tf.zeros(kernel.shape[-1:], kernel.dtype)
     return tf.cond(
         tf.equal(tf.shape(rows)[0], 1),

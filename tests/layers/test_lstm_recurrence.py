@@ -138,6 +138,55 @@ def test_inputs_that_repeat_give_the_same(size, gradient, data, rng, monkeypatch
         np.testing.assert_allclose(result, value, rtol=0, atol=1e-12)
 
 
+@pytest.fixture
+def every_kernel_is_large(monkeypatch):
+    monkeypatch.setattr(recurrence_module, "_LARGE_KERNEL", 0)
+    monkeypatch.setattr(recurrence_module, "_ROWS_TO_TRANSPOSE", (2, 3))
+    monkeypatch.setattr(recurrence_module, "_STEPS_TO_TRANSPOSE", 2)
+    recurrence_module.lstm_recurrence.cache_clear()
+    yield
+    recurrence_module.lstm_recurrence.cache_clear()
+
+
+@pytest.mark.parametrize("training", [False, True])
+@pytest.mark.parametrize("mask", MASKS)
+def test_with_a_large_kernel_values_and_gradients_are_the_same(
+    mask, training, data, rng, every_kernel_is_large
+):
+    layer = make_layer(rng, **OPTIONS["all"])
+    values, mask = data(layer.output_dim), MASKS[mask]
+    expected = values_and_gradients(plain_layer(layer), values, mask, training)
+    results = values_and_gradients(layer, values, mask, training)
+    for result, value in zip(results, expected, strict=True):
+        np.testing.assert_allclose(result, value, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("active_rows", "rows", "transpositions"),
+    [
+        ([3, 2, 1], 3, 2),  # of the kernel and of the product
+        ([3, 2, 1], 2, 2),
+        ([3, 2, 1], 1, 1),  # few rows are as fast without
+        ([3, 1, 1], 3, 0),  # and few steps not worth it
+        ([4, 3, 2], 4, 0),  # nor a large batch
+        ([4, 3, 2], 3, 0),
+        ([], 1, 0),
+    ],
+)
+def test_a_large_kernel_is_transposed_where_that_is_faster(
+    active_rows, rows, transpositions, rng, monkeypatch, every_kernel_is_large
+):
+    kernel, state = rng.normal(size=(5, 8)), rng.normal(size=(rows, 5))
+    transposed = []
+    transpose = tf.transpose
+    monkeypatch.setattr(tf, "transpose", lambda x: transposed.append(x) or transpose(x))
+    product = recurrence_module._product_with(
+        tf.constant(kernel), tf.constant(active_rows, tf.int32)
+    )
+    np.testing.assert_allclose(product(tf.constant(state)), state @ kernel, rtol=0, atol=1e-12)
+    assert transpositions == len(transposed)
+
+
 def test_the_loops_of_a_gradient_have_no_kernels_gradient(data, rng):
     layer = make_layer(rng, **OPTIONS["projection"])
 
