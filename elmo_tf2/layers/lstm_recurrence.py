@@ -126,7 +126,7 @@ def lstm_recurrence(
                 tanh_c = tf.tanh(c)
                 h = tf.cast(o * tanh_c, dtype)
                 for kernel in projection_kernel:
-                    h = _clip(tf.matmul(h, kernel), projection_clip)
+                    h = _clip(_product(h, kernel), projection_clip)
                 outputs = outputs.write(t, h)
                 if keeps:
                     kept = _write(kept, t, (i, j, f, o, c_before, tanh_c))
@@ -303,10 +303,9 @@ def _product_with(kernel: tf.Tensor, active_rows: tf.Tensor) -> Callable[[tf.Ten
     of some rows as for its transpose. A small batch that has such rows in enough steps gains by a
     transposed copy of the kernel; a large one would hardly.
     """
-    if kernel.dtype == tf.bfloat16:
-        return functools.partial(_product_of_bfloat16, kernel=kernel)
-    if kernel.shape.num_elements() * kernel.dtype.size < _LARGE_KERNEL:
-        return lambda rows: tf.matmul(rows, kernel)
+    is_large = kernel.shape.num_elements() * kernel.dtype.size >= _LARGE_KERNEL
+    if kernel.dtype == tf.bfloat16 or not is_large:
+        return functools.partial(_product, kernel=kernel)
 
     features = kernel.shape[0]
     fewest, most = _ROWS_TO_TRANSPOSE
@@ -327,8 +326,10 @@ def _product_with(kernel: tf.Tensor, active_rows: tf.Tensor) -> Callable[[tf.Ten
     )
 
 
-def _product_of_bfloat16(rows: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
-    """The matrix product, which of one row is fast only with a bias fused to it."""
+def _product(rows: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
+    """The matrix product, which of one row in bfloat16 is fast only with a bias fused to it."""
+    if kernel.dtype != tf.bfloat16:
+        return tf.matmul(rows, kernel)
     no_bias = tf.zeros(kernel.shape[-1:], kernel.dtype)
     return tf.cond(
         tf.equal(tf.shape(rows)[0], 1),
