@@ -301,7 +301,8 @@ def _product_with(kernel: tf.Tensor, active_rows: tf.Tensor) -> Callable[[tf.Ten
 
     With a kernel beyond the processor's cache TensorFlow takes up to twice as long for the product
     of some rows as for its transpose. A small batch that has such rows in enough steps gains by a
-    transposed copy of the kernel; a large one would hardly.
+    transposed copy of the kernel; a large one would hardly. In bfloat16 it costs what it gains to
+    transpose the results back.
     """
     is_large = kernel.shape.num_elements() * kernel.dtype.size >= _LARGE_KERNEL
     if kernel.dtype == tf.bfloat16 or not is_large:
