@@ -238,12 +238,16 @@ def _of_layer(model: BiLM | ElmoEmbeddings, layers: Layers) -> Encoder:
         return tf.cast(vectors, tf.float32)
 
     cache = _WordCache(word_vectors, config.projection_dim)
+    start = bilm.state_at_start()
     vectors_spec = tf.TensorSpec([None, config.projection_dim], tf.float32)
 
     @tf.function(input_signature=[vectors_spec, _LENGTHS], autograph=False)
     def wanted(vectors: tf.Tensor, lengths: tf.Tensor) -> list[tf.Tensor]:
         mask = tf.sequence_mask(lengths)
-        output = bilm.encode(vectors, mask, return_state=False, has_gradient=False)
+        if start is None:
+            output = bilm.encode(vectors, mask, return_state=False, has_gradient=False)
+        else:
+            output = bilm.contextualize(vectors, mask, start, has_gradient=False)
         all_layers = output.layers()
         if layers == "mix":
             chosen = [mixes[0](all_layers, training=False)]

@@ -1,6 +1,7 @@
 """CharCNN: a word's vector from its characters."""
 
-from collections.abc import Sequence
+import functools
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
@@ -137,12 +138,15 @@ class CharCNN(keras.layers.Layer):
 
     def _word_vectors(self, char_ids: tf.Tensor, lengths: tf.Tensor) -> tf.Tensor:
         """Vectors `(words, output_dim)` of words, the longest first."""
-        widest = self._widest
+        widest = max(width for width, _ in self.filters)
         kernels = [
             tf.pad(kernel, [[0, widest - kernel.shape[0]], [0, 0], [0, 0]])
             for kernel in self.kernels
         ]
         kernel = tf.reshape(tf.concat(kernels, axis=-1), [widest * self.char_embedding_dim, -1])
+        # Through the reshape the table's gradient is dense: of a sparse one, in which a character
+        # occurs many times, Keras' optimizers would make other updates.
+        table = tf.reshape(self.embedding, [NUM_CHARACTERS, self.char_embedding_dim])
         number = tf.cast(tf.shape(char_ids)[0], tf.float32)
         bounds = tf.cast(tf.math.ceil(tf.constant(_GROUPS) * number), tf.int32)
         sizes = bounds[1:] - bounds[:-1]
@@ -151,7 +155,10 @@ class CharCNN(keras.layers.Layer):
             tf.split(lengths, sizes, num=len(_GROUPS) - 1),
             strict=True,
         )
-        sums = [self._top_sums(*group, kernel) for group in groups]
+        top_sums = _top_sums(
+            self.filters, char_ids.shape[-1], self.char_embedding_dim, kernel.dtype.name
+        )
+        sums = [top_sums(*group, table, kernel) for group in groups]
         vectors = tf.concat(sums, axis=0)  # (words, filters)
         activation = tf.nn.relu if self.activation == "relu" else tf.tanh
         vectors = activation(vectors + tf.concat([*map(tf.convert_to_tensor, self.biases)], 0))
@@ -161,53 +168,6 @@ class CharCNN(keras.layers.Layer):
             vectors = tf.matmul(vectors, self.projection_kernel) + self.projection_bias
         is_word = tf.reduce_any(char_ids > 0, axis=-1, keepdims=True)
         return tf.where(is_word, vectors, tf.zeros([], vectors.dtype))
-
-    @property
-    def _widest(self) -> int:
-        return max(width for width, _ in self.filters)
-
-    def _top_sums(self, char_ids: tf.Tensor, lengths: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
-        """Every filter's maximum over a word's windows, `(words, filters)`.
-
-        A window is as wide as the widest filter, and the kernels of the others are filled up with
-        zeros: so one matrix product does it all. Measured faster than tf.nn.conv1d, which moreover
-        gives wrong shapes for a batch of no words.
-        """
-        chars = char_ids.shape[-1]
-        widest = self._widest
-        num_windows = tf.minimum(tf.reduce_max(tf.pad(lengths, [[0, 1]])) + 1, chars)
-        char_ids = tf.transpose(tf.pad(char_ids, [[0, 0], [0, widest]]))  # (chars, words)
-        places = tf.range(num_windows)[:, tf.newaxis] + np.arange(widest)
-        char_ids = tf.transpose(tf.gather(char_ids, places), [0, 2, 1])  # (windows, words, widest)
-        # Through the reshape the table's gradient is dense: of a sparse one, in which a character
-        # occurs many times, Keras' optimizers would make other updates.
-        table = tf.reshape(self.embedding, [NUM_CHARACTERS, self.char_embedding_dim])
-        windows = tf.gather(table, char_ids)  # (windows, words, widest, char_embedding_dim)
-        sums = tf.matmul(tf.reshape(windows, [-1, kernel.shape[0]]), kernel)
-        sums = tf.reshape(sums, [num_windows, -1, kernel.shape[1]])  # (windows, words, filters)
-        # The last windows of the longest words reach past the place where every word is cut: there
-        # only the narrower filters count that do not.
-        inside = tf.minimum(num_windows, chars - widest + 1)
-        widths = np.repeat(*np.transpose(self.filters))
-        ends = tf.range(num_windows)[:, tf.newaxis] + widths  # (windows, filters)
-        counts = (ends <= chars)[:, tf.newaxis]
-
-        @tf.custom_gradient
-        def top(sums: tf.Tensor) -> Any:
-            """The maxima. TensorFlow's own gradient goes over all sums twice as often."""
-            last_sums = tf.where(counts[inside:], sums[inside:], sums.dtype.min)
-            maxima = tf.maximum(
-                tf.reduce_max(sums[:inside], axis=0), tf.reduce_max(last_sums, axis=0)
-            )
-
-            def backward(d_maxima: tf.Tensor) -> tf.Tensor:
-                """What is the largest several times has equal parts, as TensorFlow has it."""
-                is_largest = tf.cast(tf.equal(sums, maxima) & counts, sums.dtype)
-                return is_largest * (d_maxima / tf.reduce_sum(is_largest, axis=0))
-
-            return maxima, backward
-
-        return top(sums)
 
     def _kernel_initializer(self, width: int) -> keras.initializers.Initializer:
         if self.activation == "relu":
@@ -229,6 +189,74 @@ class CharCNN(keras.layers.Layer):
             "num_highway_layers": self.num_highway_layers,
             "activation": self.activation,
         }
+
+
+@functools.cache
+def _top_sums(
+    filters: tuple[tuple[int, int], ...], chars: int, char_embedding_dim: int, dtype: str
+) -> Callable[..., tf.Tensor]:
+    """Every filter's maximum over a word's windows, of one group of words.
+
+    A window is as wide as the widest filter, and the kernels of the others are filled up with
+    zeros: so one matrix product does it all. Measured faster than tf.nn.conv1d, which moreover
+    gives wrong shapes for a batch of no words.
+
+    Args:
+        filters: as of the layer.
+        chars: characters a word.
+        char_embedding_dim: size of a character's vector.
+        dtype: of the table and the kernel.
+
+    Returns:
+        A graph function, which is traced once for all groups and all layers alike: of char_ids
+        `(words, chars)`, lengths `(words,)`, table `(262, char_embedding_dim)` and kernel `(widest
+        * char_embedding_dim, num_filters)`, to `(words, num_filters)`.
+    """
+    widths = np.repeat(*np.transpose(filters))
+    widest = widths.max()
+    size = widest * char_embedding_dim
+    signature = [
+        tf.TensorSpec([None, chars], tf.int32),
+        tf.TensorSpec([None], tf.int32),
+        tf.TensorSpec([NUM_CHARACTERS, char_embedding_dim], dtype),
+        tf.TensorSpec([size, len(widths)], dtype),
+    ]
+
+    @tf.function(input_signature=signature, autograph=False)
+    def top_sums(
+        char_ids: tf.Tensor, lengths: tf.Tensor, table: tf.Tensor, kernel: tf.Tensor
+    ) -> tf.Tensor:
+        num_windows = tf.minimum(tf.reduce_max(tf.pad(lengths, [[0, 1]])) + 1, chars)
+        char_ids = tf.transpose(tf.pad(char_ids, [[0, 0], [0, widest]]))  # (chars, words)
+        places = tf.range(num_windows)[:, tf.newaxis] + np.arange(widest)
+        char_ids = tf.transpose(tf.gather(char_ids, places), [0, 2, 1])  # (windows, words, widest)
+        windows = tf.gather(table, char_ids)  # (windows, words, widest, char_embedding_dim)
+        sums = tf.matmul(tf.reshape(windows, [-1, size]), kernel)
+        sums = tf.reshape(sums, [num_windows, -1, len(widths)])  # (windows, words, filters)
+        # The last windows of the longest words reach past the place where every word is cut: there
+        # only the narrower filters count that do not.
+        inside = tf.minimum(num_windows, chars - widest + 1)
+        ends = tf.range(num_windows)[:, tf.newaxis] + widths  # (windows, filters)
+        counts = (ends <= chars)[:, tf.newaxis]
+
+        @tf.custom_gradient
+        def top(sums: tf.Tensor) -> Any:
+            """The maxima. TensorFlow's own gradient goes over all sums twice as often."""
+            last_sums = tf.where(counts[inside:], sums[inside:], sums.dtype.min)
+            maxima = tf.maximum(
+                tf.reduce_max(sums[:inside], axis=0), tf.reduce_max(last_sums, axis=0)
+            )
+
+            def backward(d_maxima: tf.Tensor) -> tf.Tensor:
+                """What is the largest several times has equal parts, as TensorFlow has it."""
+                is_largest = tf.cast(tf.equal(sums, maxima) & counts, sums.dtype)
+                return is_largest * (d_maxima / tf.reduce_sum(is_largest, axis=0))
+
+            return maxima, backward
+
+        return top(sums)
+
+    return top_sums
 
 
 def _lengths(char_ids: tf.Tensor) -> tf.Tensor:
