@@ -200,14 +200,11 @@ def _encoding(
                 word_vectors = encoder.char_cnn(char_ids)
             else:
                 word_vectors = table.word_vectors(encoder, words)
-            if not encoder_learns:
-                word_vectors = tf.stop_gradient(word_vectors)
-            if start is None:
-                encoded = encoder.encode(
-                    word_vectors, is_real, return_state=False, has_gradient=encoder_learns
-                )
+            if encoder_learns:
+                encoded = encoder.encode(word_vectors, is_real, return_state=False)
             else:
-                encoded = encoder.contextualize(word_vectors, is_real, start, has_gradient=False)
+                word_vectors = tf.stop_gradient(word_vectors)
+                encoded = encoder.encode_without_gradient(word_vectors, is_real, start)
             layers = [tf.cast(layer, tf.float32) for layer in encoded.layers()]
             mixed = elmo.mixes[0](layers, training=False)
         num_words = tf.cast(tf.maximum(sequence_len, 1), mixed.dtype)[:, tf.newaxis]

@@ -244,11 +244,7 @@ def _of_layer(model: BiLM | ElmoEmbeddings, layers: Layers) -> Encoder:
     @tf.function(input_signature=[vectors_spec, _LENGTHS], autograph=False)
     def wanted(vectors: tf.Tensor, lengths: tf.Tensor) -> list[tf.Tensor]:
         mask = tf.sequence_mask(lengths)
-        if start is None:
-            output = bilm.encode(vectors, mask, return_state=False, has_gradient=False)
-        else:
-            output = bilm.contextualize(vectors, mask, start, has_gradient=False)
-        all_layers = output.layers()
+        all_layers = bilm.encode_without_gradient(vectors, mask, start).layers()
         if layers == "mix":
             chosen = [mixes[0](all_layers, training=False)]
         else:

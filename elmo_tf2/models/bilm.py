@@ -147,7 +147,6 @@ class BiLM(keras.Model):
         initial_state: State | None = None,
         return_state: bool = True,
         training: bool | None = None,
-        has_gradient: bool = True,
     ) -> BiLMOutput:
         """As a call, of and with real tokens alone: nothing is spent on padding.
 
@@ -158,8 +157,6 @@ class BiLM(keras.Model):
             initial_state: as in a call.
             return_state: as in a call.
             training: as in a call.
-            has_gradient: False where neither a gradient nor a final state will be wanted: nothing
-                is spent on them then. The initial state is None or one row for all sentences.
 
         Returns:
             `BiLMOutput` of real tokens alone.
@@ -172,30 +169,53 @@ class BiLM(keras.Model):
             inputs = tf.cast(inputs, self.compute_dtype)
         if not self.config.sentence_boundaries:
             word_vectors = self.char_cnn(inputs) if is_characters else inputs
-            return self.contextualize(
-                word_vectors, mask, initial_state, training=training, has_gradient=has_gradient
-            )
+            return self.contextualize(word_vectors, mask, initial_state, training=training)
         word_vectors, begin, end = self._with_boundaries(inputs, is_characters)
-        if self.config.is_merged:  # the upper layers read the vectors of the boundaries too
-            bounded, mask_inside = _add_boundaries(word_vectors, mask, begin, end)
-            output = self.contextualize(
-                bounded, mask_inside, initial_state, training=training, has_gradient=has_gradient
+        if self.config.is_merged:
+            return self._contextualize_bounded(
+                word_vectors, mask, begin, end, initial_state=initial_state, training=training
             )
-            return _without_boundaries(output, mask)
         # Not the vectors of the boundaries are wanted but the states they leave behind, and after
         # the first one all sentences that start from zeros have the same.
         rows = tf.shape(mask)[0]
-        is_one_for_all = initial_state is None or not has_gradient
-        state = self._states(initial_state, 1 if is_one_for_all else rows)
+        state = self._states(initial_state, 1 if initial_state is None else rows)
         state = self._state_after(begin, end, state, training)
-        if is_one_for_all and has_gradient:
+        if initial_state is None:
             state = [[tf.repeat(value, rows, axis=0) for value in pair] for pair in state]
-        output = self.contextualize(
-            word_vectors, mask, state, training=training, has_gradient=has_gradient
-        )
-        wants_state = return_state and has_gradient
-        final_state = self._state_after(end, begin, output.state, training) if wants_state else ()
+        output = self.contextualize(word_vectors, mask, state, training=training)
+        final_state = self._state_after(end, begin, output.state, training) if return_state else ()
         return output._replace(state=tuple(final_state))
+
+    def encode_without_gradient(
+        self, word_vectors: tf.Tensor, mask: tf.Tensor, start: State | None
+    ) -> BiLMOutput:
+        """As `encode`, but nothing is spent on a gradient or a final state: there are none.
+
+        Args:
+            word_vectors: float tensor, `(real_tokens, projection_dim)`, row by row.
+            mask: as in a call.
+            start: what `state_at_start` gives; computed once, it serves for all batches.
+
+        Returns:
+            `BiLMOutput` of real tokens alone.
+        """
+        word_vectors = tf.cast(word_vectors, self.compute_dtype)
+        if start is not None or not self.config.sentence_boundaries:
+            return self.contextualize(word_vectors, mask, start, has_gradient=False)
+        _, begin, end = self._with_boundaries(word_vectors, is_characters=False)
+        return self._contextualize_bounded(word_vectors, mask, begin, end, has_gradient=False)
+
+    def _contextualize_bounded(
+        self,
+        word_vectors: tf.Tensor,
+        mask: tf.Tensor,
+        begin: tf.Tensor,
+        end: tf.Tensor,
+        **arguments: Any,
+    ) -> BiLMOutput:
+        """`contextualize` with the boundaries' vectors, which upper merged layers read too."""
+        bounded, mask_inside = _add_boundaries(word_vectors, mask, begin, end)
+        return _without_boundaries(self.contextualize(bounded, mask_inside, **arguments), mask)
 
     def state_at_start(self) -> list[tuple[tf.Tensor, tf.Tensor]] | None:
         """The state in which a sentence's first and last word are read, if that is one for all.
@@ -276,7 +296,8 @@ class BiLM(keras.Model):
             drop: what dropout makes of the inputs of an LSTM, given its direction (0 forward, 1
                 backward) and the number of its layer. None: nothing is dropped.
             training: as in a call.
-            has_gradient: as in `encode`.
+            has_gradient: False where neither a gradient nor a final state will be wanted: nothing
+                is spent on them then. The initial state is None or one row for all sentences.
 
         Returns:
             `BiLMOutput` of real tokens alone.

@@ -291,18 +291,6 @@ def test_word_vectors_bring_the_mask_of_the_layer_that_made_them(bilm):
     np.testing.assert_allclose(vectors(output), vectors(bilm(ids)), **PROMISE)
 
 
-@pytest.mark.parametrize("options", [SMALL, NO_BOUNDARIES], ids=["boundaries", "no boundaries"])
-def test_from_the_state_at_the_start_come_the_vectors_of_a_sentence(options):
-    bilm, _ = make_bilm(options)
-    ids = char_ids(SENTENCES)
-    mask = np.any(ids != 0, axis=-1)
-    output = bilm.contextualize(
-        bilm.char_cnn(ids[mask]), tf.constant(mask), bilm.state_at_start(), has_gradient=False
-    )
-    assert not output.state
-    np.testing.assert_allclose(vectors(output.padded()), vectors(bilm(ids)), **PROMISE)
-
-
 def test_a_merged_bilm_has_no_state_at_the_start():
     bilm, _ = make_bilm(CONFIGS["merged, added"])
     assert bilm.state_at_start() is None
@@ -335,8 +323,9 @@ def test_encode_without_a_gradient_gives_the_same_vectors_and_no_state(name):
         ids = char_ids(sentences)
         mask = np.any(ids != 0, axis=-1)
         real = tf.constant(ids[mask])
+        word_vectors, start = bilm.char_cnn(real), bilm.state_at_start()
         with tf.GradientTape() as tape:
-            output = bilm.encode(real, tf.constant(mask), return_state=False, has_gradient=False)
+            output = bilm.encode_without_gradient(word_vectors, tf.constant(mask), start)
             loss = tf.reduce_sum(tf.stack([*output.forward, *output.backward]))
         expected = bilm.encode(real, tf.constant(mask))
         np.testing.assert_allclose(vectors(output), vectors(expected), **PROMISE)
