@@ -105,6 +105,7 @@ def training_windows(
     first, last = rows or (0, batch_size)
     all_paths = tf.constant(paths)
 
+    @tf.autograph.experimental.do_not_convert  # there is nothing to convert
     def windows_of_shard(shard: tf.Tensor) -> tf.data.Dataset:
         epoch, index = shard // len(paths), shard % len(paths)
         path = all_paths[_permutation(len(paths), [seed, -1 - epoch])[index]]
@@ -127,6 +128,7 @@ def training_windows(
         inputs = [windows(stream) for stream in streams.inputs]
         targets = [windows(tf.gather(ids, stream)) for stream in streams.targets]
 
+        @tf.autograph.experimental.do_not_convert  # there is nothing to convert
         def window(number: tf.Tensor, inputs: Sequence, targets: Sequence) -> Window:
             place = tf.stack([shard, number])
             position = {"position": tf.tile(place[tf.newaxis], [last - first, 1])}
@@ -190,6 +192,7 @@ def text_windows(
     targets = [windows(tf.gather(ids, stream)) for stream in streams.targets]
     mask = windows(tf.ones_like(streams.inputs[0])) > 0
 
+    @tf.autograph.experimental.do_not_convert  # there is nothing to convert
     def window(inputs: Sequence, targets: Sequence, mask: tf.Tensor) -> Window:
         return _with_char_ids(char_ids, inputs, targets) | {"mask": mask}
 
