@@ -12,6 +12,7 @@ from elmo_tf2.config import ElmoConfig
 from elmo_tf2.layers import CharCNN, LSTMWithProjection
 from elmo_tf2.layers.lstm_recurrence import gradient_in
 from elmo_tf2.models.bilm_output import BiLMOutput
+from elmo_tf2.models.boundaries import add_boundaries, without_boundaries
 from elmo_tf2.models.readings import Reading, read
 
 State = Sequence[tuple[tf.Tensor, tf.Tensor] | None]
@@ -197,7 +198,10 @@ class BiLM(keras.Model):
             start: what `state_at_start` gives; computed once, it serves for all batches.
 
         Returns:
-            `BiLMOutput` of real tokens alone.
+            `BiLMOutput` of real tokens alone, without states.
+
+        Raises:
+            ValueError: as `contextualize` has it.
         """
         word_vectors = tf.cast(word_vectors, self.compute_dtype)
         if start is not None or not self.config.sentence_boundaries:
@@ -214,8 +218,8 @@ class BiLM(keras.Model):
         **arguments: Any,
     ) -> BiLMOutput:
         """`contextualize` with the boundaries' vectors, which upper merged layers read too."""
-        bounded, mask_inside = _add_boundaries(word_vectors, mask, begin, end)
-        return _without_boundaries(self.contextualize(bounded, mask_inside, **arguments), mask)
+        bounded, mask_inside = add_boundaries(word_vectors, mask, begin, end)
+        return without_boundaries(self.contextualize(bounded, mask_inside, **arguments), mask)
 
     def state_at_start(self) -> list[tuple[tf.Tensor, tf.Tensor]] | None:
         """The state in which a sentence's first and last word are read, if that is one for all.
@@ -369,43 +373,3 @@ class BiLM(keras.Model):
             "dtype": keras.saving.serialize_keras_object(self.dtype_policy),
             "config": self.config.to_options(),
         }
-
-
-def _add_boundaries(
-    vectors: tf.Tensor, mask: tf.Tensor, begin: tf.Tensor, end: tf.Tensor
-) -> tuple[tf.Tensor, tf.Tensor]:
-    """Puts `<S>` before a sentence's first place and `</S>` after its last real token.
-
-    Args:
-        vectors: `(real_tokens, features)`.
-        mask: bool, `(batch, tokens)`.
-        begin: `(features,)`; of `<S>`.
-        end: `(features,)`; of `</S>`.
-
-    Returns:
-        Vectors `(real_tokens + 2 * batch, features)`, and the mask `(batch, tokens + 2)`.
-    """
-    mask = _with_two_places(mask)
-    place = tf.range(tf.shape(mask)[1])
-    last = tf.reduce_max(tf.where(mask, place, 0), axis=1, keepdims=True)  # 0 if there is none
-    is_begin = tf.broadcast_to(tf.equal(place, 0), tf.shape(mask))
-    is_end = tf.equal(place, last + 1)
-    mask_inside = mask | is_begin | is_end
-    table = tf.concat([vectors, begin[tf.newaxis], end[tf.newaxis]], axis=0)
-    number = tf.shape(vectors)[0]
-    index = tf.cumsum(tf.cast(tf.boolean_mask(mask, mask_inside), tf.int32), exclusive=True)
-    index = tf.where(tf.boolean_mask(is_begin, mask_inside), number, index)
-    index = tf.where(tf.boolean_mask(is_end, mask_inside), number + 1, index)
-    return tf.gather(table, index), mask_inside
-
-
-def _without_boundaries(output: BiLMOutput, mask: tf.Tensor) -> BiLMOutput:
-    """Drops the vectors of `<S>` and `</S>`, which `_add_boundaries` added."""
-    is_word = tf.boolean_mask(_with_two_places(mask), output.mask)
-    kept = output.with_vectors(lambda vectors: tf.boolean_mask(vectors, is_word))
-    return kept._replace(mask=mask)
-
-
-def _with_two_places(mask: tf.Tensor) -> tf.Tensor:
-    """A mask `(batch, tokens)` as `(batch, tokens + 2)`, the first and last place not real."""
-    return tf.pad(mask, [[0, 0], [1, 1]])
