@@ -141,8 +141,9 @@ def test_inputs_that_repeat_give_the_same(size, gradient, data, rng, monkeypatch
 @pytest.fixture
 def every_kernel_is_large(monkeypatch):
     monkeypatch.setattr(recurrence_module, "_LARGE_KERNEL", 0)
-    monkeypatch.setattr(recurrence_module, "_ROWS_TO_TRANSPOSE", (2, 3))
-    monkeypatch.setattr(recurrence_module, "_STEPS_TO_TRANSPOSE", 2)
+    gains = recurrence_module._GAINS_BY_COPY
+    monkeypatch.setitem(gains, tf.float64, (2, 2, 3))
+    monkeypatch.setitem(gains, tf.bfloat16, (2, 2, gains[tf.bfloat16][-1]))
     recurrence_module.lstm_recurrence.cache_clear()
     yield
     recurrence_module.lstm_recurrence.cache_clear()
@@ -162,29 +163,41 @@ def test_with_a_large_kernel_values_and_gradients_are_the_same(
 
 
 @pytest.mark.parametrize(
-    ("active_rows", "rows", "transpositions"),
+    ("active_rows", "rows", "transpositions", "transpositions_in_bfloat16"),
     [
-        ([3, 2, 1], 3, 2),  # of the kernel and of the product
-        ([3, 2, 1], 2, 2),
-        ([3, 2, 1], 1, 1),  # few rows are as fast without
-        ([3, 1, 1], 3, 0),  # and few steps not worth it
-        ([4, 3, 2], 4, 0),  # nor a large batch
-        ([4, 3, 2], 3, 0),
-        ([], 1, 0),
+        ([3, 2, 1], 3, 2, 1),  # of the kernel and, but in bfloat16, of the product
+        ([3, 2, 1], 2, 2, 1),
+        ([3, 2, 1], 1, 1, 1),  # few rows are as fast without
+        ([3, 1, 1], 3, 0, 0),  # and few steps not worth it
+        ([4, 3, 2], 4, 0, 1),  # nor, but in bfloat16, a large batch
+        ([4, 3, 2], 3, 0, 1),
+        ([], 1, 0, 0),
     ],
 )
 def test_a_large_kernel_is_transposed_where_that_is_faster(
-    active_rows, rows, transpositions, rng, monkeypatch, every_kernel_is_large
+    active_rows,
+    rows,
+    transpositions,
+    transpositions_in_bfloat16,
+    rng,
+    monkeypatch,
+    every_kernel_is_large,
 ):
-    kernel, state = rng.normal(size=(5, 8)), rng.normal(size=(rows, 5))
     transposed = []
     transpose = tf.transpose
     monkeypatch.setattr(tf, "transpose", lambda x: transposed.append(x) or transpose(x))
-    product = recurrence_module._product_with(
-        tf.constant(kernel), tf.constant(active_rows, tf.int32)
-    )
-    np.testing.assert_allclose(product(tf.constant(state)), state @ kernel, rtol=0, atol=1e-12)
-    assert transpositions == len(transposed)
+    active_rows = tf.constant(active_rows, tf.int32)
+    # Small integers, whose products bfloat16 holds exactly.
+    kernel, state = rng.integers(-4, 5, (5, 8)), rng.integers(-4, 5, (rows, 5))
+    for dtype, expected in (
+        (tf.float64, transpositions),
+        (tf.bfloat16, transpositions_in_bfloat16),
+    ):
+        transposed.clear()
+        product = recurrence_module._product_with(tf.constant(kernel, dtype), active_rows)
+        result = product(tf.constant(state, dtype))
+        np.testing.assert_array_equal(tf.cast(result, tf.int64), state @ kernel)
+        assert expected == len(transposed)
 
 
 def test_the_loops_of_a_gradient_have_no_kernels_gradient(data, rng):
