@@ -183,7 +183,7 @@ def signature_outputs(model: Model) -> str:
         word_size = sizes.pop("word_emb", None)
         require(len(set(sizes.values())) == 1, f"{name}: last axes {sizes}")
         require(word_size in (None, sizes["elmo"] // 2), f"{name}: word_emb has {word_size}")
-    return f"{num_layers} LSTM layers, word_emb {sizes['elmo'] // 2}, the others {sizes['elmo']}"
+    return f"LSTM layers: {num_layers}; word_emb {sizes['elmo'] // 2}, the others {sizes['elmo']}"
 
 
 @check

@@ -332,10 +332,10 @@ def _product_with(kernel: tf.Tensor, active_rows: tf.Tensor) -> Callable[[tf.Ten
 
 
 def _product(rows: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
-    """The matrix product, in bfloat16 with a bias fused to it of one row only.
+    """The matrix product; in bfloat16 that of one row, and no other, has a bias fused to it.
 
-    It is twice as fast so, and one of many rows up to twice as fast without. What is added to the
-    result is never fused, since it comes of a condition.
+    With one TensorFlow takes half as long for one row, and up to twice as long for many. What a
+    caller adds to the result is not fused, since the result comes of a condition.
     """
     if kernel.dtype != tf.bfloat16:
         return tf.matmul(rows, kernel)

@@ -121,17 +121,17 @@ def test_beside_another_layers_mask_padding_changes_nothing(num_mixes, tmp_path)
     lstm = keras.layers.LSTM(4, return_sequences=True)
     model = keras.Model(words, keras.layers.Bidirectional(lstm)(both))
     model.save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras")
     inputs = tf.constant(PADDED)
-    more = tf.pad(inputs, [[0, 0], [0, 3]], constant_values="")
-    for tagger in (model, keras.models.load_model(tmp_path / "model.keras")):
-        expected = tagger(inputs)
-        lengths = np.sum(np.array(PADDED) != "", axis=1)
-        np.testing.assert_array_equal(expected._keras_mask, np.arange(6) < lengths[:, np.newaxis])
-        for row, length in enumerate(lengths):
-            for batch in (more, inputs[row : row + 1, :length]):
-                place = row if len(batch) > 1 else 0
-                vectors = tagger.predict(batch, verbose=0)[place, :length]
-                np.testing.assert_allclose(vectors, expected[row, :length], atol=1e-5)
+    lengths = np.sum(np.array(PADDED) != "", axis=1)
+    expected = model(inputs)
+    for vectors in (expected, loaded(inputs)):
+        np.testing.assert_array_equal(vectors._keras_mask, np.arange(6) < lengths[:, np.newaxis])
+    more = loaded.predict(tf.pad(inputs, [[0, 0], [0, 3]], constant_values=""), verbose=0)
+    for row, length in enumerate(lengths):
+        alone = model.predict(inputs[row : row + 1, :length], verbose=0)
+        for vectors in (more[row], alone[0]):
+            np.testing.assert_allclose(vectors[:length], expected[row, :length], atol=1e-5)
 
 
 # --- configuration and saving

@@ -35,34 +35,46 @@ SETTINGS = [
 ]
 
 
-@pytest.fixture
-def text(tmp_path):
+def write_text(folder):
     """Two files of training text and a held-out one."""
-    paths = [tmp_path / name for name in ("a.txt", "b.txt", "heldout.txt")]
+    paths = [folder / name for name in ("a.txt", "b.txt", "heldout.txt")]
     for path, part in zip(paths, (TEXT[:30], TEXT[30:], TEXT[:5]), strict=True):
         path.write_text("\n".join(part), encoding="utf-8")
     return paths
+
+
+def create_run(path, text, config=CONFIG, words=WORDS):
+    """A run's folder, with nothing done."""
+    folder = RunFolder(path)
+    folder.create(config, words, text[:2], text[2])
+    return folder
+
+
+@pytest.fixture
+def text(tmp_path):
+    return write_text(tmp_path)
 
 
 @pytest.fixture
 def make_run(tmp_path, text):
     """Makes run folders of a configuration."""
 
-    def make(name="run", config=CONFIG, words=WORDS):
-        folder = RunFolder(tmp_path / name)
-        folder.create(config, words, text[:2], text[2])
-        return folder
+    def make(name="run", *arguments, **kwargs):
+        return create_run(tmp_path / name, text, *arguments, **kwargs)
 
     return make
 
 
-@pytest.fixture
-def data(tmp_path):
+def write_data(folder):
     """What `prepare` makes, by hand."""
-    folder = tmp_path / "data"
     (folder / "train").mkdir(parents=True)
     (folder / "train" / "shard-00000.txt").write_text("\n".join(TEXT), encoding="utf-8")
     (folder / "heldout.txt").write_text("\n".join(TEXT[:5]), encoding="utf-8")
     (folder / "vocab.txt").write_text("\n".join(WORDS), encoding="utf-8")
     (folder / "prepared.json").write_text(json.dumps({"tokenizer": "words"}))
     return folder
+
+
+@pytest.fixture
+def data(tmp_path):
+    return write_data(tmp_path / "data")

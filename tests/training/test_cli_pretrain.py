@@ -9,16 +9,28 @@ import pytest
 from elmo_tf2.cli.pretrain import _stop_when_asked
 from elmo_tf2.training import RunFolder
 from tests.cli_fixtures import run
-from tests.training.conftest import MODEL, SETTINGS
+from tests.training.conftest import MODEL, SETTINGS, write_data
 
 
 def changes(*more):
     return [part for setting in (*SETTINGS, *more) for part in ("--set", setting)]
 
 
-def test_a_text_becomes_a_model_that_is_evaluated_and_embeds(data, tmp_path):
-    folder = tmp_path / "run"
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    return write_data(tmp_path_factory.mktemp("data") / "data")
+
+
+@pytest.fixture(scope="module")
+def finished(data):
+    """A run after its updates, and what was said."""
+    folder = data.with_name("run")
     said = run("pretrain", folder, "--data", data, *changes("updates=12"), "--evaluate-every", 10)
+    return folder, said
+
+
+def test_a_text_becomes_a_model_that_is_evaluated_and_embeds(data, finished, tmp_path):
+    folder, said = finished
     assert "batch       4 rows of 5 tokens" in said
     assert "update 10: loss " in said
     assert "Done after 12 updates." in said
@@ -57,10 +69,9 @@ def test_a_merged_run_is_evaluated_embeds_and_is_exported(data, tmp_path):
     np.testing.assert_allclose(of_run, of_export, rtol=0, atol=1e-5)
 
 
-def test_a_finished_run_stays_and_a_new_one_does_not_replace_it(data, tmp_path):
-    folder = tmp_path / "run"
-    run("pretrain", folder, "--data", data, *changes("updates=2"))
-    assert "Done after 2 updates." in run("pretrain", folder, "--resume")
+def test_a_finished_run_stays_and_a_new_one_does_not_replace_it(data, finished, tmp_path):
+    folder, _ = finished
+    assert "Done after 12 updates." in run("pretrain", folder, "--resume")
     said = run("pretrain", folder, "--data", data, *changes("updates=2"), exit_code=1)
     assert "exists already" in said
     other = tmp_path / "other"

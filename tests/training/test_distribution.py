@@ -14,7 +14,7 @@ import pytest
 from elmo_tf2.training import RunFolder, pretrain
 from elmo_tf2.weights import read_weights
 from tests.conftest import REPOSITORY
-from tests.training.conftest import MERGED_CONFIG, SETTINGS
+from tests.training.conftest import MERGED_CONFIG, SETTINGS, create_run, write_text
 
 pytestmark = pytest.mark.slow
 
@@ -82,9 +82,10 @@ def start_workers_by_command(data, run):
     ]
 
 
-@pytest.fixture
-def losses_of_one(make_run):
-    folder = make_run("one")
+@pytest.fixture(scope="module")
+def losses_of_one(tmp_path_factory):
+    path = tmp_path_factory.mktemp("one")
+    folder = create_run(path / "one", write_text(path))
     pretrain(folder.path, report_every=1)
     return losses(folder)
 

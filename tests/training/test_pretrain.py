@@ -129,9 +129,9 @@ def test_a_merged_run_masks_words_and_tells_its_held_out_perplexity(make_run):
 
 
 @pytest.mark.parametrize("config", [CONFIG, MERGED_CONFIG], ids=["separate", "merged"])
-def test_a_run_is_a_model(make_run, config):
-    config = dataclasses.replace(config, updates=1)
-    folder = make_run(config=config)
+def test_a_run_is_a_model(make_run, finished, config):
+    config = dataclasses.replace(config, updates=2)
+    folder = finished if config == finished.read_config() else make_run(config=config)
     model = run(folder)
     assert detect(folder.path) == "pretraining run"
     weights = read_weights(folder.path)
@@ -195,19 +195,17 @@ def test_a_missing_text_is_told(make_run, text):
 
 def test_a_loss_that_is_no_number_ends_the_run_and_keeps_the_last_checkpoint(make_run):
     folder = make_run()
-    with pytest.raises(RuntimeError):
-        run(folder, StopAt(4))
-    good = read_weights(folder.path)
 
     class Spoil(keras.callbacks.Callback):
-        def on_train_begin(self, logs=None):
-            bias = self.model.softmax.bias
-            bias.assign(np.full(bias.shape, np.nan))
+        def on_train_batch_end(self, batch, logs=None):
+            if int(self.model.windows_seen) == 4:
+                bias = self.model.softmax.bias
+                bias.assign(np.full(bias.shape, np.nan))
 
-    with pytest.raises(FloatingPointError, match="loss became nan by update 4.*update-3.*lower"):
+    with pytest.raises(FloatingPointError, match="loss became nan by update 5.*update-3.*lower"):
         run(folder, Spoil())
-    kept = read_weights(folder.path)
-    np.testing.assert_array_equal(kept.softmax.bias, good.softmax.bias)
+    assert [path.stem for path in folder.checkpoints.glob("*.index")] == ["update-3"]
+    assert np.isfinite(read_weights(folder.path).softmax.bias).all()
 
 
 def test_weights_that_are_no_numbers_are_not_saved(finished):
