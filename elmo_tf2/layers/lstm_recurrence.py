@@ -17,7 +17,7 @@ _PIECE_OF_WORDS = 4096  # of which a third or so are distinct
 _LARGE_KERNEL = 2**24  # bytes
 _GAINS_BY_COPY = {  # steps of at least so many rows, how many of them, and the most rows of any
     tf.float32: (8, 16, 48),
-    tf.bfloat16: (2, 24, 2**31 - 1),
+    tf.bfloat16: (2, 24, tf.int32.max),
 }
 
 
@@ -301,9 +301,9 @@ def gradient_in(training: bool | None) -> Gradient:
 def _product_with(kernel: tf.Tensor, active_rows: tf.Tensor) -> Callable[[tf.Tensor], tf.Tensor]:
     """The function of rows `(rows, features)` to their matrix product with the kernel.
 
-    With a kernel beyond the processor's cache TensorFlow is up to twice as fast at the product in
-    another form, for which the kernel has to be transposed. A copy of it pays where enough steps
-    have as many rows as that form is faster for.
+    With a kernel W beyond the processor's cache TensorFlow computes the rows' product h W faster
+    from a transposed copy V of it: in float32, of a few rows, as (V hᵀ)ᵀ, up to twice as fast; in
+    bfloat16 as h Vᵀ. The copy pays where enough steps have that many rows.
     """
     is_large = kernel.shape.num_elements() * kernel.dtype.size >= _LARGE_KERNEL
     if kernel.dtype not in _GAINS_BY_COPY or not is_large:
@@ -334,7 +334,7 @@ def _product_with(kernel: tf.Tensor, active_rows: tf.Tensor) -> Callable[[tf.Ten
 def _product(rows: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
     """The matrix product; in bfloat16 that of one row, and no other, has a bias fused to it.
 
-    With one TensorFlow takes half as long for one row, and up to twice as long for many. What a
+    With one, TensorFlow takes half as long for one row, and up to twice as long for many. What a
     caller adds to the result is not fused, since the result comes of a condition.
     """
     if kernel.dtype != tf.bfloat16:

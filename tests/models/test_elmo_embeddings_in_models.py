@@ -124,8 +124,9 @@ def test_beside_another_layers_mask_padding_changes_nothing(num_mixes, tmp_path)
     loaded = keras.models.load_model(tmp_path / "model.keras")
     inputs = tf.constant(PADDED)
     lengths = np.sum(np.array(PADDED) != "", axis=1)
-    expected = model(inputs)
-    for vectors in (expected, loaded(inputs)):
+    expected, of_loaded = model(inputs), loaded(inputs)
+    np.testing.assert_allclose(of_loaded, expected, atol=1e-5)
+    for vectors in (expected, of_loaded):
         np.testing.assert_array_equal(vectors._keras_mask, np.arange(6) < lengths[:, np.newaxis])
     more = loaded.predict(tf.pad(inputs, [[0, 0], [0, 3]], constant_values=""), verbose=0)
     for row, length in enumerate(lengths):
