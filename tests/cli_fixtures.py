@@ -69,10 +69,13 @@ def read_features(path):
 
 
 def assert_same_features(actual, expected):
-    """Equal to the bit."""
-    assert len(actual) == len(expected)
+    """Equal but for the last bits: on some processors a product's rounding depends on its rows.
+
+    A run that goes on has an empty cache of words, so it computes others at once.
+    """
     for found, wanted in zip(actual, expected, strict=True):
-        np.testing.assert_array_equal(found, wanted)
+        assert found.dtype == wanted.dtype
+        np.testing.assert_allclose(found, wanted, rtol=0, atol=1e-6)
 
 
 def random_text(num_sentences, seed=0):

@@ -1,4 +1,4 @@
-"""embed_file after an interruption: it goes on, and the end is the same to the bit."""
+"""embed_file after an interruption: it goes on, and the end is the same."""
 
 import errno
 import json

@@ -1,0 +1,116 @@
+"""Python processes that need not import TensorFlow, which takes some eight seconds.
+
+They are forked from a server that has imported it, but has not computed yet: no thread is lost.
+Where there is no `forkserver` (Windows), they import it themselves.
+"""
+
+import multiprocessing
+import os
+import runpy
+import signal
+import subprocess
+import sys
+import tempfile
+import types
+from pathlib import Path
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+
+_HAS_SERVER = "forkserver" in multiprocessing.get_all_start_methods()
+_context = multiprocessing.get_context("forkserver" if _HAS_SERVER else "spawn")
+if _HAS_SERVER:
+    _context.set_forkserver_preload(["tensorflow", "keras", "tensorflow_hub"])
+
+
+class PythonProcess:
+    """`python *arguments`, with the methods of `subprocess.Popen` that the tests need.
+
+    Args:
+        arguments: `script.py …`, `-m module …` or `-c code …`.
+        cwd: its current folder.
+        blocked: modules that it can't import.
+        variables: environment variables beside those of this process. None removes one.
+    """
+
+    def __init__(self, *arguments, cwd=REPOSITORY, blocked=(), **variables):
+        self.args = [str(argument) for argument in arguments]
+        self._folder = tempfile.TemporaryDirectory()
+        self._streams = [Path(self._folder.name, name) for name in ("stdout", "stderr")]
+        environment = {k: v for k, v in {**os.environ, **variables}.items() if v is not None}
+        self._process = _context.Process(
+            target=_run,
+            args=(self.args, str(cwd), tuple(blocked), environment, self._streams),
+        )
+        self._process.start()
+        self.pid = self._process.pid
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        self.kill()
+        self._process.join()
+        self._folder.cleanup()
+
+    @property
+    def returncode(self):
+        return self._process.exitcode
+
+    def poll(self):
+        return self._process.exitcode
+
+    def send_signal(self, number):
+        os.kill(self.pid, number)
+
+    def kill(self):
+        self._process.kill()
+
+    def communicate(self, timeout=600):
+        """Waits for its end; what it printed to stdout and to stderr."""
+        self._process.join(timeout)
+        if self._process.exitcode is None:
+            raise subprocess.TimeoutExpired(self.args, timeout, *map(_text, self._streams))
+        return tuple(map(_text, self._streams))
+
+
+def run_python(*arguments, timeout=600, **settings):
+    """Runs `python *arguments` to its end, see `PythonProcess`."""
+    with PythonProcess(*arguments, **settings) as process:
+        stdout, stderr = process.communicate(timeout)
+        return subprocess.CompletedProcess(process.args, process.returncode, stdout, stderr)
+
+
+def _text(stream):
+    return stream.read_text(encoding="utf-8", errors="replace") if stream.exists() else ""
+
+
+def _run(arguments, cwd, blocked, environment, streams):
+    """In the new process: becomes what `python *arguments` would be."""
+    for number, (name, path) in enumerate(zip(("stdout", "stderr"), streams, strict=True), 1):
+        os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND), number)
+        setattr(sys, name, open(number, "w", buffering=1, encoding="utf-8", closefd=False))
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    os.environ.clear()
+    os.environ.update(environment)
+    os.chdir(cwd)
+    for module in blocked:
+        sys.modules[module] = None
+    first, *others = arguments
+    path = environment.get("PYTHONPATH", "").split(os.pathsep)
+    installed = [place for place in sys.path if place.startswith((sys.prefix, sys.base_prefix))]
+    sys.path[:] = [*filter(None, path), *installed]
+    if first == "-c":
+        code, *others = others
+        sys.argv = ["-c", *others]
+        sys.path.insert(0, "")
+        main = sys.modules["__main__"] = types.ModuleType("__main__")
+        exec(compile(code, "<string>", "exec"), vars(main))
+    elif first == "-m":
+        module, *others = others
+        sys.argv = ["-m", *others]
+        sys.path.insert(0, cwd)
+        runpy.run_module(module, run_name="__main__", alter_sys=True)
+    else:
+        sys.argv = arguments
+        sys.path.insert(0, str(Path(first).parent))
+        runpy.run_path(first, run_name="__main__")
