@@ -2,10 +2,6 @@
 
 import functools
 import json
-import os
-import subprocess
-import sys
-from pathlib import Path
 
 import h5py
 import numpy as np
@@ -18,7 +14,6 @@ from elmo_tf2.models import ElmoEmbeddings
 from elmo_tf2.saved_model import export_saved_model
 from tests import numpy_reference as reference
 
-REPOSITORY = Path(__file__).resolve().parents[1]
 CONFIG = ElmoConfig(
     filters=((1, 4), (2, 8)),
     char_embedding_dim=4,
@@ -84,24 +79,6 @@ def random_text(num_sentences, seed=0):
     words = [f"word{number}" for number in range(200)]
     return "".join(
         " ".join(rng.choice(words, rng.integers(1, 20))) + "\n" for _ in range(num_sentences)
-    )
-
-
-def environment(**variables):
-    """Variables for a process that finds the package wherever it runs."""
-    inherited = {key: value for key, value in os.environ.items() if key != "TF_CPP_MIN_LOG_LEVEL"}
-    return {**inherited, "PYTHONPATH": str(REPOSITORY), **variables}
-
-
-def run_python(*arguments, **variables):
-    """Runs Python on these arguments to its end."""
-    return subprocess.run(
-        [sys.executable, *map(str, arguments)],
-        env=environment(**variables),
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=600,
     )
 
 

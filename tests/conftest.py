@@ -4,13 +4,15 @@ import gc
 import os
 import random
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # before TensorFlow is imported
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # before TensorFlow is imported
 
 from pathlib import Path
 
 import hypothesis
 import numpy as np
 import pytest
+
+from tests import REPOSITORY
 
 gc.freeze()  # or every collection goes through the half a million objects of TensorFlow's modules
 
@@ -20,8 +22,13 @@ pytest.register_assert_rewrite("tests.layer_checks", "tests.numpy_reference")
 hypothesis.settings.register_profile("tests", deadline=None, derandomize=True)
 hypothesis.settings.load_profile("tests")
 
-REPOSITORY = Path(__file__).resolve().parents[1]
 GOLDEN = REPOSITORY.parent / "shared" / "golden"
+
+
+def pytest_collection_modifyitems(items):
+    """Modules with slow tests go first, so that the last ones of a run are short."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
 
 
 @pytest.fixture(autouse=True)

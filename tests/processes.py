@@ -14,7 +14,7 @@ import tempfile
 import types
 from pathlib import Path
 
-REPOSITORY = Path(__file__).resolve().parents[1]
+from tests import REPOSITORY
 
 _HAS_SERVER = "forkserver" in multiprocessing.get_all_start_methods()
 _context = multiprocessing.get_context("forkserver" if _HAS_SERVER else "spawn")
@@ -78,6 +78,19 @@ def run_python(*arguments, timeout=600, **settings):
     with PythonProcess(*arguments, **settings) as process:
         stdout, stderr = process.communicate(timeout)
         return subprocess.CompletedProcess(process.args, process.returncode, stdout, stderr)
+
+
+def run_new_interpreter(*arguments, **variables):
+    """Runs `python *arguments` where nothing has been imported, nor is kept from being printed."""
+    inherited = {key: value for key, value in os.environ.items() if key != "TF_CPP_MIN_LOG_LEVEL"}
+    return subprocess.run(
+        [sys.executable, *map(str, arguments)],
+        env={**inherited, "PYTHONPATH": str(REPOSITORY), **variables},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=600,
+    )
 
 
 def _text(stream):

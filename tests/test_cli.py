@@ -13,7 +13,8 @@ import tensorflow as tf
 from typer.testing import CliRunner
 
 from elmo_tf2.cli import app, messages
-from tests.cli_fixtures import run, run_python, write_model_folder
+from tests.cli_fixtures import run, write_model_folder
+from tests.processes import run_new_interpreter
 
 COMMANDS = (
     "demo",
@@ -68,7 +69,7 @@ def test_the_help_does_not_wait_for_tensorflow():
         "    sys.exit(end.code or 'tensorflow' in sys.modules)\n"
     )
     for arguments in (["--help"], ["embed", "--help"], ["--version"]):
-        result = run_python("-c", code, *arguments)
+        result = run_new_interpreter("-c", code, *arguments)
         assert result.returncode == 0, result.stderr
         assert not result.stderr
 
@@ -85,7 +86,7 @@ def test_an_operation_has_half_the_processors_unless_told(wanted, monkeypatch):
     )
     monkeypatch.delenv("TF_NUM_INTRAOP_THREADS", raising=False)
     variables = {} if wanted is None else {"TF_NUM_INTRAOP_THREADS": wanted}
-    threads = run_python("-c", code, "--version", **variables).stdout.split()[-1]
+    threads = run_new_interpreter("-c", code, "--version", **variables).stdout.split()[-1]
     half = max(1, len(os.sched_getaffinity(0)) // 2)
     assert threads == (wanted or str(half))
 

@@ -15,9 +15,9 @@ from tests.cli_fixtures import (
     export,
     read_features,
     run,
-    run_python,
     write_model_folder,
 )
+from tests.processes import run_python
 from tests.weights.helpers import hub_variables, random_language_model, write_hub_module
 
 
@@ -173,7 +173,7 @@ def test_export_tells_how_to_use_what_it_made(model, tmp_path):
     assert "5,208, of which 5,208 are trainable" in run("inspect", tmp_path / "out")
     lines = said[said.index("import tensorflow_hub") :].strip().splitlines()
     code = "\n".join([*lines[:-1], f"print({lines[-1]}.shape)"])
-    result = run_python("-c", code)
+    result = run_python("-c", code, cwd=tmp_path)
     assert result.stdout.strip() == "(2, 6, 16)", result.stderr
 
 

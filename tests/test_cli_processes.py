@@ -1,26 +1,16 @@
 """The command line as a user starts it: a process, with its exit code and its streams."""
 
-import contextlib
 import json
 import os
 import signal
-import subprocess
 import sys
 import time
 
 import numpy as np
 import pytest
 
-from tests.cli_fixtures import (
-    environment,
-    random_text,
-    read_features,
-    run,
-    run_python,
-    write_model_folder,
-)
-
-pytestmark = pytest.mark.slow  # each process imports TensorFlow
+from tests.cli_fixtures import random_text, read_features, run, write_model_folder
+from tests.processes import PythonProcess, run_new_interpreter, run_python
 
 
 @pytest.fixture(scope="module")
@@ -28,9 +18,9 @@ def model(tmp_path_factory):
     return write_model_folder(tmp_path_factory.mktemp("cli") / "model")
 
 
-def run_process(*arguments, **variables):
-    """Runs a command, its output in a pipe."""
-    return run_python("-m", "elmo_tf2", *arguments, **variables)
+def run_process(*arguments, run=run_python, **variables):
+    """Runs a command, its output in a file."""
+    return run("-m", "elmo_tf2", *arguments, **variables)
 
 
 def test_exit_codes_and_errors_reach_the_shell():
@@ -60,6 +50,7 @@ def test_warnings_go_to_stderr_and_a_terminal_that_knows_ascii_only_will_do(mode
     folder.mkdir()
     result = run_process(
         *("convert", model, folder / "out", "--options", tmp_path / "options.json"),
+        run=run_new_interpreter,  # it imports TensorFlow, which has much to say
         **{"PYTHONIOENCODING": "ascii", "LC_ALL": "C", "PYTHONUTF8": "0"},
     )
     assert result.returncode == 0, result.stderr
@@ -69,34 +60,22 @@ def test_warnings_go_to_stderr_and_a_terminal_that_knows_ascii_only_will_do(mode
     assert result.stdout.isascii()
 
 
-@contextlib.contextmanager
-def ctrl_c_at_work():
-    """Lets processes started here have SIGINT also where the tests ignore it, in the background."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
-
-
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGINT")
 def test_ctrl_c_and_the_same_command_give_what_one_run_gives(model, tmp_path):
     text, out = tmp_path / "text.txt", tmp_path / "out.hdf5"
     text.write_text(random_text(4_000) * 2)
-    command = [sys.executable, "-m", "elmo_tf2", "embed", str(model), str(text), str(out)]
-    streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    with ctrl_c_at_work():
-        process = subprocess.Popen(command, env=environment(), **streams)
-    progress = tmp_path / "out.hdf5.unfinished" / "progress.json"
-    while not (progress.exists() and json.loads(progress.read_text())["finished_tokens"]):
-        assert process.poll() is None
-        time.sleep(0.05)
-    process.send_signal(signal.SIGINT)
-    _, stderr = process.communicate(timeout=60)
-    assert process.returncode == 130
+    command = "embed", model, text, out
+    with PythonProcess("-m", "elmo_tf2", *command) as process:
+        progress = tmp_path / "out.hdf5.unfinished" / "progress.json"
+        while not (progress.exists() and json.loads(progress.read_text())["finished_tokens"]):
+            assert process.poll() is None
+            time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+        _, stderr = process.communicate(timeout=60)
+        assert process.returncode == 130
     assert stderr == "Interrupted. Give the same command again to go on.\n"
     assert not out.exists()
-    result = run_process(*command[3:], FORCE_COLOR="1")
+    result = run_process(*command, FORCE_COLOR="1")
     assert result.returncode == 0
     assert result.stderr == ""  # no progress bar in a pipe
     assert result.stdout.startswith("Wrote ") and "\x1b" not in result.stdout

@@ -19,9 +19,9 @@ import typer
 from absl.testing import flagsaver
 
 from elmo_tf2.cli import app
+from tests import REPOSITORY
 from tests.cli_fixtures import export, random_text, run, write_model_folder
 
-REPOSITORY = Path(__file__).resolve().parents[1]
 DOCUMENTS = sorted(
     path.relative_to(REPOSITORY).as_posix()
     for pattern in ("*.md", *(f"{top}/**/*.md" for top in ("docs", "export", "benchmarks")))

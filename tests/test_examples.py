@@ -3,7 +3,6 @@
 import dataclasses
 import re
 import runpy
-import subprocess
 import sys
 
 import keras
@@ -13,8 +12,8 @@ import tensorflow as tf
 
 from elmo_tf2.features import embed_file
 from elmo_tf2.saved_model import export_saved_model
-from tests.cli_fixtures import environment
-from tests.conftest import REPOSITORY
+from tests import REPOSITORY
+from tests.processes import run_python
 from tests.small_elmo import CONFIG, random_elmo
 
 EXAMPLES = REPOSITORY / "examples"
@@ -46,15 +45,8 @@ def shared():
 
 def run(script, *arguments, path=REPOSITORY):
     """What an example prints."""
-    result = subprocess.run(
-        [sys.executable, str(EXAMPLES / f"{script}.py"), *map(str, arguments)],
-        cwd="/",
-        env=environment(PYTHONPATH=str(path)),
-        capture_output=True,
-        text=True,
-        encoding="utf-8",
-        timeout=600,
-    )
+    script = EXAMPLES / f"{script}.py"
+    result = run_python(script, *arguments, cwd="/", PYTHONPATH=str(path))
     assert result.returncode == 0, result.stderr[-3000:]
     return result.stdout
 

@@ -3,11 +3,9 @@
 import contextlib
 import dataclasses
 import io
-import os
 import re
 import runpy
 import shutil
-import subprocess
 import sys
 from typing import NamedTuple
 from unittest import mock
@@ -18,33 +16,29 @@ import tensorflow as tf
 from elmo_tf2.models import ElmoEmbeddings
 from elmo_tf2.saved_model import export_saved_model
 from elmo_tf2.weights import ElmoWeights, Mix, write_model_folder
+from tests import REPOSITORY
 from tests import numpy_reference as reference
-from tests.conftest import REPOSITORY
+from tests.processes import run_new_interpreter, run_python
 from tests.small_elmo import CONFIG, GAMMA, W
 
-TIMEOUT = 600  # seconds; some ten times what it takes
 
-
-def run(script, *arguments, package=False, without_tensorflow=False):
+def run(script, *arguments, package=False):
     """Runs a script of export/, where elmo_tf2 can be imported only if `package`."""
-    blocked = ([] if package else ["elmo_tf2"]) + (["tensorflow"] if without_tensorflow else [])
-    path = [str(REPOSITORY)] if package else []
+    script = REPOSITORY / "export" / f"{script}.py"
+    if package:
+        return run_python(script, *arguments, cwd="/", PYTHONPATH=str(REPOSITORY))
+    return run_python(script, *arguments, cwd="/", blocked=["elmo_tf2"])
+
+
+def run_without_tensorflow(script, *arguments):
+    """Runs a script of export/, where neither elmo_tf2 nor TensorFlow can be imported."""
     start = (
         "import runpy, sys; sys.argv.pop(0); "
-        f"sys.modules.update(dict.fromkeys({blocked})); sys.path[:0] = {path}; "
+        "sys.modules.update(elmo_tf2=None, tensorflow=None); "
         "runpy.run_path(sys.argv[0], run_name='__main__')"
     )
     script = REPOSITORY / "export" / f"{script}.py"
-    environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
-    return subprocess.run(
-        [sys.executable, "-c", start, str(script), *map(str, arguments)],
-        cwd="/",
-        env=environment | {"CUDA_VISIBLE_DEVICES": ""},
-        capture_output=True,
-        text=True,
-        encoding="utf-8",
-        timeout=TIMEOUT,
-    )
+    return run_new_interpreter("-c", start, script, *arguments)
 
 
 class Result(NamedTuple):
@@ -216,23 +210,23 @@ def assert_one_clear_line(result, *words):
 
 def test_a_folder_that_is_not_there_gets_one_clear_line(tmp_path):
     assert_one_clear_line(
-        run("check_saved_model", tmp_path / "x", without_tensorflow=True), "There is no folder"
+        run_without_tensorflow("check_saved_model", tmp_path / "x"), "There is no folder"
     )
 
 
 def test_a_file_gets_one_clear_line(tmp_path):
     (tmp_path / "elmo.tar.gz").touch()
-    result = run("check_saved_model", tmp_path / "elmo.tar.gz", without_tensorflow=True)
+    result = run_without_tensorflow("check_saved_model", tmp_path / "elmo.tar.gz")
     assert_one_clear_line(result, "is a file", "tar xzf")
 
 
 def test_a_model_folder_gets_one_clear_line(model):
-    result = run("check_saved_model", model, without_tensorflow=True)
+    result = run_without_tensorflow("check_saved_model", model)
     assert_one_clear_line(result, "no saved_model.pb", "export_hub.py")
 
 
 def test_a_tf1_hub_module_gets_one_clear_line(golden):
-    result = run("check_saved_model", golden / "tf1_hub", without_tensorflow=True)
+    result = run_without_tensorflow("check_saved_model", golden / "tf1_hub")
     assert_one_clear_line(result, "module of TensorFlow 1", "export_hub.py")
 
 
@@ -260,7 +254,7 @@ def test_a_damaged_saved_model_gets_one_clear_line(other_saved_model, tmp_path):
 
 
 def test_the_help_of_the_check_comes_at_once_and_teaches():
-    result = run("check_saved_model", "--help", without_tensorflow=True)
+    result = run_without_tensorflow("check_saved_model", "--help")
     assert result.returncode == 0, result.stderr
     for word in ("PATH", "tensorflow_hub", "exit code", "1e-5"):
         assert word in result.stdout

@@ -7,7 +7,7 @@ import pytest
 
 from elmo_tf2.config import ElmoConfig
 from elmo_tf2.model_card import model_card
-from tests.conftest import REPOSITORY
+from tests import REPOSITORY
 
 CONFIG = ElmoConfig(filters=((1, 8),), units=24, projection_dim=12, num_layers=3)
 

@@ -7,8 +7,6 @@ other, and each once for all of its tests, since the import of TensorFlow takes 
 import ast
 import dataclasses
 import json
-import os
-import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -21,12 +19,12 @@ from elmo_tf2.characters import sentences_to_char_ids
 from elmo_tf2.convert import convert
 from elmo_tf2.models import ElmoEmbeddings
 from elmo_tf2.saved_model import export_saved_model
+from tests.processes import run_python
 from tests.small_elmo import CONFIG, GAMMA, W, random_elmo
 
 CONSUMERS = Path(__file__).parent / "consumers"
 # What runs in one process; the two take about as long.
 PROCESSES = (("hub_load", "fine_tuning", "command_line"), ("keras_layer", "tfsm_layer"))
-TIMEOUT = 600  # seconds, of one script: some ten times what it takes
 
 TEXT = [
     "the cat is on the mat",
@@ -53,26 +51,11 @@ def parameters_of(script):
             yield f"{script}.{node.name}"
 
 
-def python(*arguments, cwd):
-    """Runs a command as a user would who has nothing of this repository on the path."""
-    environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
-    return subprocess.run(
-        arguments,
-        cwd=cwd,
-        env=environment | {"TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": ""},
-        capture_output=True,
-        text=True,
-        encoding="utf-8",
-        timeout=TIMEOUT,
-    )
-
-
 def run_tests(folder, tests):
     """Runs tests `script.function`; the error of each, None where there was none."""
     elsewhere = folder.parent / "elsewhere"
     elsewhere.mkdir(exist_ok=True)
-    runner = str(CONSUMERS / "consumer.py")
-    result = python(sys.executable, runner, str(folder), *tests, cwd=elsewhere)
+    result = run_python(CONSUMERS / "consumer.py", folder, *tests, cwd=elsewhere, PYTHONPATH=None)
     reports = [json.loads(line) for line in result.stdout.splitlines() if line[:9] == '{"test": ']
     errors = {report["test"]: report["error"] for report in reports}
     for test in set(tests) - set(errors):
@@ -159,8 +142,8 @@ def test_consumer(test, errors):
 
 def test_the_executable_of_saved_model_cli_runs_the_signature_elmo(models, tmp_path):
     executable = Path(sys.executable).with_name("saved_model_cli")
-    result = python(
-        str(executable),
+    result = run_python(
+        executable,
         *["run", "--dir", str(models / "mix"), "--tag_set", "serve", "--signature_def", "elmo"],
         *["--input_exprs", f"strings={TEXT!r}", "--outdir", str(tmp_path)],
         cwd=tmp_path,

@@ -1,7 +1,5 @@
 """The tokenizer `words`: lists written by hand, and what holds for any bytes."""
 
-import subprocess
-import sys
 import unicodedata
 
 import pytest
@@ -16,6 +14,7 @@ from elmo_tf2.data.tokenizers import (
     split_words,
     tokenize,
 )
+from tests.processes import run_python
 
 SPLIT = tf.function(split_words, input_signature=[tf.TensorSpec([None], tf.string)])
 
@@ -318,11 +317,5 @@ def test_a_saved_model_needs_tensorflow_alone(tmp_path):
         "print([t.decode() for t in split(tf.constant(['Don’t, 日本!']))[0].numpy()[0]])\n"
         "assert 'tensorflow_text' not in sys.modules and 'elmo_tf2' not in sys.modules\n"
     )
-    result = subprocess.run(
-        [sys.executable, "-c", code, str(tmp_path)],
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd=tmp_path,
-    )
+    result = run_python("-c", code, tmp_path, cwd=tmp_path)
     assert result.stdout.strip() == "['Do', 'n’t', ',', '日', '本', '!']", result.stderr

@@ -2,8 +2,6 @@
 
 import dataclasses
 import json
-import subprocess
-import sys
 
 import keras
 import numpy as np
@@ -12,8 +10,8 @@ import tensorflow as tf
 
 from elmo_tf2.models import ElmoEmbeddings
 from elmo_tf2.weights import ElmoWeights, Mix, write_model_folder
+from tests import REPOSITORY
 from tests import numpy_reference as reference
-from tests.conftest import REPOSITORY
 from tests.layer_checks import to_float64
 from tests.models.bilm_cases import PROMISE
 from tests.models.elmo_cases import (
@@ -27,6 +25,7 @@ from tests.models.elmo_cases import (
     model_of,
     padded,
 )
+from tests.processes import run_python
 from tests.small_elmo import CONFIG, GAMMA, W
 
 # --- training
@@ -196,11 +195,8 @@ model = keras.models.load_model("model.keras")
 text = tensorflow.constant({[text.decode() for text in SENTENCES.numpy()]!r})
 numpy.save("output.npy", model(text))
 """
-    subprocess.run(
-        [sys.executable, "-c", f"import sys; sys.path.insert(0, {str(REPOSITORY)!r})\n{script}"],
-        cwd=tmp_path,
-        check=True,
-    )
+    result = run_python("-c", script, cwd=tmp_path, PYTHONPATH=str(REPOSITORY))
+    assert result.returncode == 0, result.stderr
     np.testing.assert_allclose(np.load(tmp_path / "output.npy"), model(SENTENCES), **PROMISE)
 
 

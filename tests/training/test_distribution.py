@@ -1,43 +1,34 @@
 """Several devices and workers: the same batch, the same losses."""
 
+import contextlib
 import dataclasses
 import json
-import os
 import signal
 import socket
-import subprocess
-import sys
 
 import numpy as np
 import pytest
 
 from elmo_tf2.training import RunFolder, pretrain
 from elmo_tf2.weights import read_weights
-from tests.conftest import REPOSITORY
+from tests.processes import PythonProcess
 from tests.training.conftest import MERGED_CONFIG, SETTINGS, create_run, write_text
 
 pytestmark = pytest.mark.slow
 
 
 def start(folder, *arguments, **environment):
-    return subprocess.Popen(
-        [sys.executable, "-m", "tests.training.several_devices", str(folder.path), *arguments],
-        cwd=REPOSITORY,
-        env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "2", **environment},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
+    module = "tests.training.several_devices"
+    return PythonProcess("-m", module, folder.path, *arguments, **environment)
 
 
 def finish(*processes):
-    try:
-        outputs = [process.communicate(timeout=240)[0] for process in processes]
-    finally:
+    with contextlib.ExitStack() as stack:
         for process in processes:
-            process.kill()
-    for process, output in zip(processes, outputs, strict=True):
-        assert process.returncode == 0, output
+            stack.enter_context(process)
+        for process in processes:
+            output = process.communicate(timeout=240)
+            assert process.returncode == 0, output
 
 
 def losses(folder):
@@ -69,17 +60,8 @@ def start_workers(folder):
 
 def start_workers_by_command(data, run):
     settings = [part for setting in SETTINGS for part in ("--set", setting)]
-    command = [sys.executable, "-m", "elmo_tf2", "pretrain", str(run), "--data", str(data)]
-    return [
-        subprocess.Popen(
-            [*command, *settings, "--set", "updates=4"],
-            env={**os.environ, **environment},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        for environment in worker_environments()
-    ]
+    command = "-m", "elmo_tf2", "pretrain", run, "--data", data, *settings, "--set", "updates=4"
+    return [PythonProcess(*command, **environment) for environment in worker_environments()]
 
 
 @pytest.fixture(scope="module")
@@ -108,13 +90,10 @@ def test_masked_words_have_the_losses_of_one_device_on_two(make_run):
 def test_two_workers_have_the_losses_of_one_also_when_one_was_killed(make_run, losses_of_one):
     folder = make_run("two")
     of_chief, of_other = worker_environments()
-    chief = start(folder, "workers", **of_chief)
-    other = start(folder, "workers", "8", **of_other)
-    other.communicate(timeout=240)
-    assert other.returncode == -signal.SIGKILL
-    # TensorFlow ends the chief when it misses the other; a user need not wait for that.
-    chief.kill()
-    chief.communicate()
+    with start(folder, "workers", **of_chief), start(folder, "workers", "8", **of_other) as other:
+        other.communicate(timeout=240)
+        assert other.returncode == -signal.SIGKILL
+        # TensorFlow ends the chief when it misses the other; a user need not wait for that.
     assert 6 <= len(losses(folder)) <= 8
     finish(*start_workers(folder))
     np.testing.assert_allclose(losses(folder), losses_of_one, atol=2e-5)

@@ -1,10 +1,6 @@
 """A run that is killed goes on as if it never had been: SIGKILL anywhere, SIGTERM, Ctrl-C."""
 
-import contextlib
-import os
 import signal
-import subprocess
-import sys
 import time
 
 import numpy as np
@@ -13,12 +9,10 @@ import tensorflow as tf
 
 from elmo_tf2.training import RunFolder, pretrain
 from elmo_tf2.weights import read_weights
-from tests.conftest import REPOSITORY
+from tests.processes import PythonProcess, run_python
 from tests.training.conftest import SETTINGS
 
 pytestmark = pytest.mark.slow
-
-ENVIRONMENT = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "2"}
 
 
 def history(folder):
@@ -30,15 +24,7 @@ def history(folder):
 
 
 def run_until_killed(folder, point, number):
-    process = subprocess.run(
-        [sys.executable, "-m", "tests.training.killed", str(folder.path), point, str(number)],
-        cwd=REPOSITORY,
-        env=ENVIRONMENT,
-        capture_output=True,
-        text=True,
-        timeout=240,
-        check=False,
-    )
+    process = run_python("-m", "tests.training.killed", folder.path, point, number)
     assert process.returncode == -signal.SIGKILL, process.stderr
 
 
@@ -69,23 +55,6 @@ def test_a_killed_run_goes_on_as_if_it_never_had_been(make_run):
     np.testing.assert_array_equal(weights.softmax.kernel, expected.softmax.kernel)
 
 
-@contextlib.contextmanager
-def started(*arguments):
-    process = subprocess.Popen(
-        [sys.executable, "-m", "elmo_tf2", "pretrain", *map(str, arguments)],
-        cwd=REPOSITORY,
-        env=ENVIRONMENT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-    with process:
-        try:
-            yield process
-        finally:
-            process.kill()
-
-
 def wait_for_updates(process, folder, number):
     """Waits until a process has reported that many updates."""
     end = time.monotonic() + 120
@@ -94,18 +63,19 @@ def wait_for_updates(process, folder, number):
             return
         time.sleep(0.05)
     process.kill()
-    raise AssertionError(process.communicate()[0])
+    raise AssertionError(process.communicate())
 
 
 def test_a_command_that_is_asked_to_end_saves_and_says_how_to_go_on(data, tmp_path):
     folder = RunFolder(tmp_path / "run")
     settings = [part for setting in SETTINGS for part in ("--set", setting)]
-    with started(folder.path, "--data", data, *settings, "--set", "updates=100000") as process:
+    command = "-m", "elmo_tf2", "pretrain", folder.path, "--data", data, *settings
+    with PythonProcess(*command, "--set", "updates=100000") as process:
         wait_for_updates(process, folder, 10)
         process.send_signal(signal.SIGINT)
-        said, _ = process.communicate(timeout=120)
-    assert "Stopping after this update." in said
+        said, warned = process.communicate(timeout=120)
+        assert process.returncode == 130
+    assert "Stopping after this update." in warned
     assert f"Stopped and saved. To go on: elmo-tf2 pretrain {folder.path} --resume" in said
-    assert process.returncode == 130
     saved = int(folder.read_history()[-1]["update"])
     assert [path.stem for path in folder.checkpoints.glob("*.index")] == [f"update-{saved}"]
