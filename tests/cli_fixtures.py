@@ -45,10 +45,13 @@ def export(model_folder, folder):
     return export_saved_model(ElmoEmbeddings.from_folder(model_folder), folder)
 
 
-@functools.cache
-def cached_encoder_of(model, layers=None):
+def cached_encoder_of(model, layers=None, dtype=None):
     """`encoder_of`, whose graph is made once: that takes longer than what most tests are about."""
-    return encoder_of(model, layers)
+    layers = tuple(layers) if isinstance(layers, list) else layers
+    return _cached_encoder_of(model, layers, dtype)
+
+
+_cached_encoder_of = functools.cache(encoder_of)
 
 
 def expected_vectors(words, seed=0):
@@ -70,7 +73,8 @@ def assert_same_features(actual, expected):
     """
     for found, wanted in zip(actual, expected, strict=True):
         assert found.dtype == wanted.dtype
-        np.testing.assert_allclose(found, wanted, rtol=0, atol=1e-6)
+        last_bit = np.finfo(found.dtype).eps
+        np.testing.assert_allclose(found, wanted, rtol=2 * last_bit, atol=max(1e-6, last_bit / 2))
 
 
 def random_text(num_sentences, seed=0):

@@ -11,10 +11,18 @@ from pathlib import Path
 import hypothesis
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from tests import REPOSITORY
 
-gc.freeze()  # or every collection goes through the half a million objects of TensorFlow's modules
+# TensorFlow's modules are half a million objects, and every traced graph is many more: a collection
+# takes long.
+gc.freeze()
+gc.set_threshold(50_000, 20, 50)
+
+# Making a graph faster takes longer than to run it once. The processes of tests/processes.py, which
+# are users' programs, run optimised graphs.
+tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
 
 pytest.register_assert_rewrite("tests.layer_checks", "tests.numpy_reference")
 

@@ -20,7 +20,7 @@ from absl.testing import flagsaver
 
 from elmo_tf2.cli import app
 from tests import REPOSITORY
-from tests.cli_fixtures import export, random_text, run, write_model_folder
+from tests.cli_fixtures import cached_encoder_of, export, random_text, run, write_model_folder
 
 DOCUMENTS = sorted(
     path.relative_to(REPOSITORY).as_posix()
@@ -266,6 +266,7 @@ def test_the_code_of_a_document_runs(document, exported, tmp_path, monkeypatch):
     monkeypatch.setattr(
         "elmo_tf2.models.elmo_embeddings.preset_folder", lambda name: tmp_path / name
     )
+    monkeypatch.setattr("elmo_tf2.features.embed.encoder_of", cached_encoder_of)
     monkeypatch.setattr(  # writing one takes seconds, and all are alike
         "elmo_tf2.saved_model.export_saved_model",
         lambda elmo, path, **_: shutil.copytree(exported, path),

@@ -10,6 +10,7 @@ import pytest
 from elmo_tf2.features import embed_file, text, unfinished
 from tests.cli_fixtures import (
     assert_same_features,
+    cached_encoder_of,
     random_text,
     read_features,
     write_model_folder,
@@ -24,6 +25,11 @@ def model(tmp_path_factory):
 @pytest.fixture(autouse=True)
 def small_windows(monkeypatch):
     monkeypatch.setattr(text, "_WINDOW_TOKENS", 50)
+
+
+@pytest.fixture(autouse=True)
+def cached_encoder(monkeypatch):
+    monkeypatch.setattr("elmo_tf2.features.embed.encoder_of", cached_encoder_of)
 
 
 class Run:
