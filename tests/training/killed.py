@@ -11,6 +11,7 @@ import sys
 from importlib import import_module
 
 import keras
+import tensorflow as tf
 
 from elmo_tf2.training import pretrain
 
@@ -55,6 +56,8 @@ def kill_when_called(module, of_class, name, number):
 
 
 def main(run, point, number):
+    # As in tests/conftest.py: what is compared to the bit must run the same graphs.
+    tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
     callbacks = []
     if point == "update":
         callbacks.append(AtUpdate(int(number)))
