@@ -20,8 +20,8 @@ from tests import REPOSITORY
 gc.freeze()
 gc.set_threshold(50_000, 20, 50)
 
-# Making a graph faster takes longer than to run it once. The processes of tests/processes.py, which
-# are users' programs, run optimised graphs.
+# Optimising a graph takes longer than running it once. The processes of tests/processes.py run
+# optimised graphs, as users' programs do.
 tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
 
 pytest.register_assert_rewrite("tests.layer_checks", "tests.numpy_reference")

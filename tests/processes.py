@@ -81,7 +81,7 @@ def run_python(*arguments, timeout=600, **settings):
 
 
 def run_new_interpreter(*arguments, **variables):
-    """Runs `python *arguments` where nothing has been imported, nor is kept from being printed."""
+    """Runs `python *arguments` where nothing is imported yet and TensorFlow is not silenced."""
     inherited = {key: value for key, value in os.environ.items() if key != "TF_CPP_MIN_LOG_LEVEL"}
     return subprocess.run(
         [sys.executable, *map(str, arguments)],

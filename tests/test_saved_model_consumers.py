@@ -1,7 +1,7 @@
 """Users of an exported model: scripts that run where elmo_tf2 can't be imported.
 
 Each function `test_…` of a script in tests/consumers is a test here. The scripts run beside each
-other, and each once for all of its tests, since the import of TensorFlow takes seconds.
+other, and each once for all of its tests, since loading a model takes seconds.
 """
 
 import ast
