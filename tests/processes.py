@@ -29,19 +29,26 @@ class PythonProcess:
         arguments: `script.py …`, `-m module …` or `-c code …`.
         cwd: its current folder.
         blocked: modules that it can't import.
+        pipes: whether its input and output are the text files `stdin` and `stdout`.
         variables: environment variables beside those of this process. None removes one.
     """
 
-    def __init__(self, *arguments, cwd=REPOSITORY, blocked=(), **variables):
+    def __init__(self, *arguments, cwd=REPOSITORY, blocked=(), pipes=False, **variables):
         self.args = [str(argument) for argument in arguments]
         self._folder = tempfile.TemporaryDirectory()
         self._streams = [Path(self._folder.name, name) for name in ("stdout", "stderr")]
+        stdin = Path(self._folder.name, "stdin") if pipes else None
+        if pipes:
+            os.mkfifo(stdin)
+            os.mkfifo(self._streams[0])
         environment = {k: v for k, v in {**os.environ, **variables}.items() if v is not None}
         self._process = _context.Process(
             target=_run,
-            args=(self.args, str(cwd), tuple(blocked), environment, self._streams),
+            args=(self.args, str(cwd), tuple(blocked), environment, stdin, self._streams),
         )
         self._process.start()
+        self.stdin = stdin and stdin.open("w")
+        self.stdout = stdin and self._streams[0].open()
         self.pid = self._process.pid
 
     def __enter__(self):
@@ -50,6 +57,8 @@ class PythonProcess:
     def __exit__(self, *error):
         self.kill()
         self._process.join()
+        for pipe in filter(None, (self.stdin, self.stdout)):
+            pipe.close()
         self._folder.cleanup()
 
     @property
@@ -67,6 +76,8 @@ class PythonProcess:
 
     def communicate(self, timeout=600):
         """Waits for its end; what it printed to stdout and to stderr."""
+        if self.stdin:
+            self.stdin.close()
         self._process.join(timeout)
         if self._process.exitcode is None:
             raise subprocess.TimeoutExpired(self.args, timeout, *map(_text, self._streams))
@@ -94,11 +105,14 @@ def run_new_interpreter(*arguments, **variables):
 
 
 def _text(stream):
-    return stream.read_text(encoding="utf-8", errors="replace") if stream.exists() else ""
+    return stream.read_text(encoding="utf-8", errors="replace") if stream.is_file() else ""
 
 
-def _run(arguments, cwd, blocked, environment, streams):
+def _run(arguments, cwd, blocked, environment, stdin, streams):
     """In the new process: becomes what `python *arguments` would be."""
+    if stdin:
+        os.dup2(os.open(stdin, os.O_RDONLY), 0)
+        sys.stdin = open(0, encoding="utf-8", closefd=False)
     for number, (name, path) in enumerate(zip(("stdout", "stderr"), streams, strict=True), 1):
         os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND), number)
         setattr(sys, name, open(number, "w", buffering=1, encoding="utf-8", closefd=False))

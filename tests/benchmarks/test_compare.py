@@ -1,10 +1,14 @@
 """benchmarks/compare.py: what it counts, and one small run of elmo_tf2 alone."""
 
+import contextlib
 import json
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import compare
+import comparison
+import implementations
 import machine_limits
 import numpy as np
 import pytest
@@ -15,6 +19,7 @@ from report import best_of_peers, least_gflop_per_token, throughput_plot, throug
 from rich.console import Console
 
 from elmo_tf2.weights import read_model_folder
+from tests.processes import PythonProcess, run_python
 
 
 @pytest.fixture
@@ -120,7 +125,26 @@ def test_a_warm_up_has_the_words_that_are_timed_backwards(tmp_path):
     assert comparison.warm_up_file(1).read_text() == "eht tac\n"
 
 
+@pytest.fixture
+def quick_processes(monkeypatch):
+    """All that the benchmark starts is forked from a process that has imported TensorFlow."""
+
+    processes = contextlib.ExitStack()
+
+    def start(command, env, **_):
+        return processes.enter_context(PythonProcess(*command[1:], pipes=True, **env))
+
+    def run(command, cwd, **_):
+        return run_python(*command[1:], cwd=cwd)
+
+    monkeypatch.setattr(implementations, "subprocess", SimpleNamespace(Popen=start, PIPE=None))
+    monkeypatch.setattr(comparison, "subprocess", SimpleNamespace(run=run))
+    with processes:
+        yield
+
+
 @pytest.mark.slow
+@pytest.mark.usefixtures("quick_processes")
 def test_elmo_tf2_is_measured_when_it_is_alone(model, tmp_path, monkeypatch):
     pytest.importorskip("resource")  # by which memory is measured
     monkeypatch.setattr(machine_limits, "WEIGHTS", (2, 2))
