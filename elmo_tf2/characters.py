@@ -102,6 +102,68 @@ def sentences_to_char_ids(
 
     Returns:
         int32 tensor, `(batch, tokens, max_characters)`; 0 past a sentence's end.
+
+    Raises:
+        InvalidArgumentError: see `checked_lengths`.
     """
+    lengths = checked_lengths("lengths", lengths, tokens)
     is_real = tf.sequence_mask(lengths, tf.shape(tokens)[1])  # (batch, tokens)
     return tf.where(is_real[..., tf.newaxis], words_to_char_ids(tokens, max_characters), 0)
+
+
+def checked_lengths(name: str, lengths: tf.Tensor, tokens: tf.Tensor) -> tf.Tensor:
+    """Lengths of padded sentences, checked when they are computed.
+
+    Args:
+        name: what to call them in messages.
+        lengths: int tensor, `(batch,)`.
+        tokens: tensor, `(batch, tokens)`.
+
+    Returns:
+        int32 tensor, `(batch,)`: the lengths.
+
+    Raises:
+        InvalidArgumentError: if they are not as many as the sentences, or one is not from 0 to the
+            number of tokens.
+    """
+    lengths = tf.convert_to_tensor(lengths)
+    wide = tf.cast(lengths, tf.int64)  # in 32 bits 2^32 + 1 is 1
+    batch, max_length = tf.unstack(tf.shape(tokens, tf.int64))
+    check = tf.debugging.Assert(
+        tf.reduce_all((wide >= 0) & (wide <= max_length))
+        & tf.equal(tf.size(wide, tf.int64), batch),
+        [
+            f"`{name}` must be a number in 0…max_length for every sentence. Received:",
+            lengths,
+            "for tokens of shape",
+            tf.shape(tokens),
+        ],
+    )
+    with tf.control_dependencies([] if check is None else [check]):
+        return tf.cast(wide, tf.int32)
+
+
+def checked_char_ids(char_ids: tf.Tensor) -> tf.Tensor:
+    """Character ids, checked when they are computed.
+
+    Args:
+        char_ids: int tensor of any shape.
+
+    Returns:
+        int32 tensor of that shape: the ids.
+
+    Raises:
+        InvalidArgumentError: if one is not in 0…261.
+    """
+    wide = char_ids if char_ids.dtype == tf.int32 else tf.cast(char_ids, tf.int64)
+    check = tf.debugging.Assert(
+        tf.reduce_all((wide >= 0) & (wide < NUM_CHARACTERS)),
+        [
+            f"Character ids must be numbers in 0…{NUM_CHARACTERS - 1}. Received numbers from",
+            tf.reduce_min(wide),
+            "to",
+            tf.reduce_max(wide),
+        ],
+    )
+    with tf.control_dependencies([] if check is None else [check]):
+        return tf.cast(tf.identity(wide), tf.int32)

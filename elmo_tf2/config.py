@@ -5,10 +5,18 @@ import difflib
 import json
 import logging
 import os
+import re
 from collections.abc import Mapping
 from typing import Any
 
-from elmo_tf2.arguments import check_bool, check_choice, check_clip, check_integer
+from elmo_tf2.arguments import (
+    check_bool,
+    check_choice,
+    check_integer,
+    check_positive,
+    one_line,
+    shown,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -17,6 +25,8 @@ TOKENIZERS = ("spaces", "words")
 ARCHITECTURES = ("separate", "merged")
 MERGES = ("add", "concat")
 MAX_LAYERS = 1000
+MAX_CHARACTERS = 10_000
+MAX_SIZE = 1_000_000
 
 _TRAINING_KEYS = {
     "all_clip_norm_val",
@@ -31,6 +41,20 @@ _TRAINING_KEYS = {
     "sample_softmax",
     "share_embedding_softmax",
     "unroll_steps",
+}
+# Where the arguments are that have another name in the file.
+_KEYS = {
+    "filters": "char_cnn.filters",
+    "char_embedding_dim": "char_cnn.embedding.dim",
+    "max_characters": "char_cnn.max_characters_per_token",
+    "activation": "char_cnn.activation",
+    "num_highway_layers": "char_cnn.n_highway",
+    "units": "lstm.dim",
+    "projection_dim": "lstm.projection_dim",
+    "num_layers": "lstm.n_layers",
+    "cell_clip": "lstm.cell_clip",
+    "projection_clip": "lstm.proj_clip",
+    "use_skip_connections": "lstm.use_skip_connections",
 }
 _KNOWN_KEYS = {
     "": {"architecture", "char_cnn", "lstm", "merge", "sentence_boundaries", "tokenizer"}
@@ -125,27 +149,31 @@ class ElmoConfig:
     merge: str = "add"
 
     def __post_init__(self) -> None:
-        for name in ("char_embedding_dim", "units", "projection_dim", "num_layers"):
-            check_integer(name, getattr(self, name), minimum=1)
-        check_integer("num_highway_layers", self.num_highway_layers, minimum=0)
-        for name in ("num_layers", "num_highway_layers"):
-            if getattr(self, name) > MAX_LAYERS:
-                raise ValueError(
-                    f"`{name}` must be at most {MAX_LAYERS}. Received: {getattr(self, name)}."
-                )
-        check_integer("max_characters", self.max_characters, minimum=3)
+        checked: dict[str, Any] = {
+            "max_characters": check_integer(
+                "max_characters", self.max_characters, 3, MAX_CHARACTERS
+            ),
+            "num_layers": check_integer("num_layers", self.num_layers, 1, MAX_LAYERS),
+            "num_highway_layers": check_integer(
+                "num_highway_layers", self.num_highway_layers, 0, MAX_LAYERS
+            ),
+        }
+        for name in ("char_embedding_dim", "units", "projection_dim"):
+            checked[name] = check_integer(name, getattr(self, name), maximum=MAX_SIZE)
         for name in ("cell_clip", "projection_clip"):
-            check_clip(name, getattr(self, name))
+            checked[name] = check_positive(name, getattr(self, name))
         for name in ("use_skip_connections", "sentence_boundaries"):
             check_bool(name, getattr(self, name))
         check_choice("activation", self.activation, ACTIVATIONS)
         check_choice("tokenizer", self.tokenizer, TOKENIZERS)
+        checked["filters"] = check_filters(self.filters, checked["max_characters"])
+        for name, value in checked.items():
+            object.__setattr__(self, name, value)
         if self.projection_dim > self.units:
             raise ValueError(
                 "`projection_dim` must be at most `units`. Received: "
                 f"projection_dim={self.projection_dim}, units={self.units}."
             )
-        object.__setattr__(self, "filters", check_filters(self.filters, self.max_characters))
         self._check_architecture()
 
     def _check_architecture(self) -> None:
@@ -214,6 +242,8 @@ class ElmoConfig:
         Raises:
             ValueError: if a key is missing or misspelt or a value is out of its range.
         """
+        if not isinstance(options, Mapping):
+            raise ValueError(f"{source} must be a mapping. Received: {shown(options)}.")
         char_cnn = _section(options, "char_cnn", source)
         lstm = _section(options, "lstm", source)
         embedding = _section(char_cnn, "embedding", source, parent="char_cnn.")
@@ -225,12 +255,13 @@ class ElmoConfig:
         ):
             _report_unknown_keys(section, place, source)
         _check_number_of_characters(char_cnn.get("n_characters", 262), source)
+        highways = char_cnn.get("n_highway")
         values = {
             "filters": _required(char_cnn, "filters", source, "char_cnn."),
             "char_embedding_dim": _required(embedding, "dim", source, "char_cnn.embedding."),
             "max_characters": _required(char_cnn, "max_characters_per_token", source, "char_cnn."),
             "activation": _required(char_cnn, "activation", source, "char_cnn."),
-            "num_highway_layers": char_cnn.get("n_highway") or 0,
+            "num_highway_layers": 0 if highways is None else highways,
             "units": _required(lstm, "dim", source, "lstm."),
             "projection_dim": _required(lstm, "projection_dim", source, "lstm."),
             "num_layers": lstm.get("n_layers", 1),
@@ -245,7 +276,10 @@ class ElmoConfig:
         try:
             return cls(**values)
         except ValueError as error:
-            raise ValueError(f"{source}: {error}") from error
+            name = re.match(r"`(\w+)", str(error))
+            key = _KEYS.get(name[1]) if name else None
+            place = f"{source}: `{key}`" if key else source
+            raise ValueError(f"{place}: {error}") from error
 
     @classmethod
     def from_file(cls, path: str | os.PathLike[str]) -> "ElmoConfig":
@@ -314,7 +348,7 @@ def read_options(path: str | os.PathLike[str]) -> dict[str, Any]:
     except FileNotFoundError:
         raise FileNotFoundError(f"There is no options file {os.fspath(path)!r}.") from None
     except (ValueError, RecursionError) as error:
-        raise ValueError(f"{path} is not a JSON file: {error}.") from error
+        raise ValueError(f"{path} is not a JSON file: {one_line(error)}.") from error
     if not isinstance(options, dict):
         raise ValueError(f"{path} must hold a JSON object. Received: {type(options).__name__}.")
     return options
@@ -337,19 +371,25 @@ def check_filters(filters: Any, max_characters: int | None = None) -> tuple[tupl
         pairs = tuple((width, number) for width, number in filters)
     except (TypeError, ValueError):
         raise ValueError(
-            f"`filters` must be pairs (width, number). Received: filters={filters!r}."
+            f"`filters` must be pairs (width, number). Received: filters={shown(filters)}."
         ) from None
     if not pairs:
         raise ValueError("`filters` must have at least one pair (width, number). Received: none.")
-    for width, number in pairs:
-        check_integer("filters: width", width, minimum=1)
-        check_integer("filters: number", number, minimum=1)
-        if max_characters is not None and width > max_characters:
-            raise ValueError(
-                f"`filters` must be no wider than a word's {max_characters} characters. "
-                f"Received: width={width}."
-            )
-    return pairs
+    check_integer("filters: number of pairs", len(pairs), maximum=MAX_LAYERS)
+    checked = tuple(
+        (
+            check_integer("filters: width", width, maximum=MAX_CHARACTERS),
+            check_integer("filters: number", number, maximum=MAX_SIZE),
+        )
+        for width, number in pairs
+    )
+    widest = max(width for width, _ in checked)
+    if max_characters is not None and widest > max_characters:
+        raise ValueError(
+            f"`filters` must be no wider than a word's {max_characters} characters. "
+            f"Received: width={widest}."
+        )
+    return checked
 
 
 def _section(
@@ -357,7 +397,9 @@ def _section(
 ) -> Mapping[str, Any]:
     section = _required(options, key, source, parent)
     if not isinstance(section, Mapping):
-        raise ValueError(f"{source}: `{parent}{key}` must be an object. Received: {section!r}.")
+        raise ValueError(
+            f"{source}: `{parent}{key}` must be an object. Received: {shown(section)}."
+        )
     return section
 
 
@@ -381,5 +423,5 @@ def _check_number_of_characters(number: Any, source: str) -> None:
         raise ValueError(
             f"{source}: `char_cnn.n_characters` must be 261 (as bilm-tf trains: 256 bytes and 5 "
             "marks) or 262 (as it is used: one more for padding); both mean the same file of 261 "
-            f"rows. Received: n_characters={number!r}."
+            f"rows. Received: n_characters={shown(number)}."
         )

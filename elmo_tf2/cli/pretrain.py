@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from elmo_tf2.arguments import check_choice, one_line
 from elmo_tf2.cli.messages import quiet_imports, say, say_table
+from elmo_tf2.config import TOKENIZERS
 from elmo_tf2.presets import find_model
 
 if TYPE_CHECKING:
@@ -118,7 +120,7 @@ def pretrain(
     say_table(_rows(settings, folder))
     with strategy.scope(), _stop_when_asked() as stop, _progress(settings) as progress:
         try:
-            library(
+            model = library(
                 run,
                 initial=weights,
                 callbacks=[progress, stop],
@@ -130,10 +132,10 @@ def pretrain(
             raise
     if not is_chief:
         return
-    last = folder.read_history()[-1]
-    say(f"Done after {int(last['update']):,} updates.")
-    if last["heldout_perplexity"]:
-        say(f"Held-out perplexity: {float(last['heldout_perplexity']):.2f}")
+    say(f"Done after {model.num_updates:,} updates.")
+    last = [row["heldout_perplexity"] for row in folder.read_history()[-1:]]
+    if any(last):
+        say(f"Held-out perplexity: {float(last[0]):.2f}")
     say(f"To use it: elmo-tf2 export {run} elmo_saved_model")
 
 
@@ -166,11 +168,12 @@ def _create(
 
 def _tokenizer(prepared: Path) -> str:
     try:
-        return json.loads(prepared.read_text(encoding="utf-8"))["tokenizer"]
-    except (ValueError, LookupError, TypeError) as error:
+        told = json.loads(prepared.read_text(encoding="utf-8"))
+        return check_choice("tokenizer", told["tokenizer"], TOKENIZERS)
+    except (ValueError, LookupError, TypeError, RecursionError) as error:
         raise ValueError(
-            f"{prepared} does not tell the tokenizer: {error}. Run `elmo-tf2 prepare` again, or "
-            "remove the file if words are apart by spaces."
+            f"{prepared} does not tell the tokenizer: {one_line(error)}. Run `elmo-tf2 prepare` "
+            "again, or remove the file if words are apart by spaces."
         ) from error
 
 

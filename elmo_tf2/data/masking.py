@@ -40,10 +40,9 @@ class Masking:
     kept_rate: float = 0.0
 
     def __post_init__(self) -> None:
-        check_rate("masked_share", self.masked_share)
-        check_rate("random_rate", self.random_rate)
-        if self.kept_rate != 1:
-            check_rate("kept_rate", self.kept_rate)
+        for name in ("masked_share", "random_rate", "kept_rate"):
+            rate = check_rate(name, getattr(self, name), may_be_one=name == "kept_rate")
+            object.__setattr__(self, name, rate)
         if not self.masked_share:
             raise ValueError(
                 "`masked_share` must be more than 0: nothing is learned without masked words. "

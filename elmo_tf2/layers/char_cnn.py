@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from elmo_tf2.arguments import check_choice, check_integer
-from elmo_tf2.characters import NUM_CHARACTERS, PADDING
+from elmo_tf2.characters import NUM_CHARACTERS, PADDING, checked_char_ids
 from elmo_tf2.config import ACTIVATIONS, check_filters
 from elmo_tf2.layers.highway import Highway
 
@@ -53,6 +53,7 @@ class CharCNN(keras.layers.Layer):
     Raises:
         ValueError: if an argument is out of its range, the number of characters is unknown, or a
             filter is wider than a word.
+        InvalidArgumentError: if a character id is not in 0…261.
 
     Example:
     >>> ids = words_to_char_ids(tf.constant([["the", "cat"]]))
@@ -124,7 +125,7 @@ class CharCNN(keras.layers.Layer):
             )
 
     def call(self, inputs: tf.Tensor) -> tf.Tensor:
-        inputs = tf.cast(inputs, tf.int32)
+        inputs = checked_char_ids(inputs)
         words = tf.reshape(inputs, [-1, inputs.shape[-1]])
         distinct, index = tf.raw_ops.UniqueV2(x=words, axis=[0])  # (distinct, chars), (words,)
         distinct = tf.ensure_shape(distinct, [None, inputs.shape[-1]])

@@ -44,7 +44,7 @@ class WordMask(keras.Operation):
 
     def call(self, inputs: tf.Tensor | tf.RaggedTensor) -> tf.Tensor:
         if inputs.dtype != tf.string:
-            return tf.reduce_any(inputs > 0, axis=-1)
+            return tf.reduce_any(inputs != 0, axis=-1)
         tokens, lengths = _tokens(inputs, self.tokenizer)
         return tf.sequence_mask(lengths, tf.shape(tokens)[1])
 

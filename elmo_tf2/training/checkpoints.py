@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from elmo_tf2.files import free_bytes
 from elmo_tf2.models import PretrainingModel, named_variables
-from elmo_tf2.weights.pretraining_run import ENCODER
+from elmo_tf2.weights.pretraining_run import ENCODER, latest_checkpoint
 
 # what TensorFlow raises when a checkpoint is damaged or does not fit
 _DAMAGE = (tf.errors.OpError, AssertionError, LookupError, RuntimeError, ValueError)
@@ -58,6 +58,7 @@ class Checkpoints:
             max_to_keep=max_to_keep,
             checkpoint_name="update",
         )
+        latest_checkpoint(self._folder)  # TensorFlow's manager would begin anew, and in silence
 
     @property
     def latest(self) -> str | None:

@@ -151,7 +151,7 @@ def _latest_checkpoint(folder: Path) -> Path:
         state = tf.train.get_checkpoint_state(str(folder))
     except ValueError:
         state = None
-    if state is None:
+    if state is None or not state.model_checkpoint_path:
         raise ValueError(f"{folder / _STATE_FILE} can't be read. Name the checkpoint itself.")
     # the path may be another machine's; ntpath splits it there at either kind of slash
     beside = folder / ntpath.basename(state.model_checkpoint_path)
