@@ -49,13 +49,15 @@ def check_integer(name: str, value: Any, minimum: int = 1, maximum: int = MAX_IN
     Raises:
         ValueError: if it is not, naming the argument.
     """
-    if isinstance(value, bool) or not isinstance(value, numbers.Integral) or value < minimum:
+    is_integer = isinstance(value, numbers.Integral) and not isinstance(value, bool)
+    number = int(value) if is_integer else minimum - 1
+    if number < minimum:
         raise _wrong(
             name, "a positive integer" if minimum == 1 else f"an integer >= {minimum}", value
         )
-    if value > maximum:
-        raise _wrong(name, f"at most {maximum}", value)
-    return int(value)
+    if number > maximum:
+        raise ValueError(f"`{name}` must be at most {maximum}. Received: {shown(value)}.")
+    return number
 
 
 def check_choice(name: str, value: Any, choices: Sequence[str]) -> str:

@@ -16,12 +16,13 @@ Reference:
 import numpy as np
 import tensorflow as tf
 
+from elmo_tf2.config import NUM_CHARACTERS
+
 BEGIN_SENTENCE = 257
 END_SENTENCE = 258
 BEGIN_WORD = 259
 END_WORD = 260
 PADDING = 261
-NUM_CHARACTERS = 262
 
 BEGIN_SENTENCE_WORD = "<S>"
 END_SENTENCE_WORD = "</S>"

@@ -27,6 +27,7 @@ MERGES = ("add", "concat")
 MAX_LAYERS = 1000
 MAX_CHARACTERS = 10_000
 MAX_SIZE = 1_000_000
+NUM_CHARACTERS = 262  # ids of a word's characters: 256 bytes, 5 marks and padding
 
 _TRAINING_KEYS = {
     "all_clip_norm_val",
@@ -254,7 +255,7 @@ class ElmoConfig:
             (lstm, "lstm"),
         ):
             _report_unknown_keys(section, place, source)
-        _check_number_of_characters(char_cnn.get("n_characters", 262), source)
+        _check_number_of_characters(char_cnn.get("n_characters", NUM_CHARACTERS), source)
         highways = char_cnn.get("n_highway")
         values = {
             "filters": _required(char_cnn, "filters", source, "char_cnn."),
@@ -278,8 +279,8 @@ class ElmoConfig:
         except ValueError as error:
             name = re.match(r"`(\w+)", str(error))
             key = _KEYS.get(name[1]) if name else None
-            place = f"{source}: `{key}`" if key else source
-            raise ValueError(f"{place}: {error}") from error
+            place = f" In the file it is `{key}`." if key else ""
+            raise ValueError(f"{source}: {error}{place}") from error
 
     @classmethod
     def from_file(cls, path: str | os.PathLike[str]) -> "ElmoConfig":
@@ -308,7 +309,7 @@ class ElmoConfig:
                 "embedding": {"dim": self.char_embedding_dim},
                 "filters": [list(pair) for pair in self.filters],
                 "max_characters_per_token": self.max_characters,
-                "n_characters": 262,
+                "n_characters": NUM_CHARACTERS,
                 "n_highway": self.num_highway_layers,
             },
             "lstm": {
@@ -419,7 +420,7 @@ def _report_unknown_keys(section: Mapping[str, Any], place: str, source: str) ->
 
 
 def _check_number_of_characters(number: Any, source: str) -> None:
-    if number not in (261, 262):
+    if number not in (NUM_CHARACTERS - 1, NUM_CHARACTERS):
         raise ValueError(
             f"{source}: `char_cnn.n_characters` must be 261 (as bilm-tf trains: 256 bytes and 5 "
             "marks) or 262 (as it is used: one more for padding); both mean the same file of 261 "

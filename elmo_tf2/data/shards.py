@@ -11,7 +11,8 @@ TRAIN_FOLDER = "train"
 HELDOUT_FILE = "heldout.txt"
 
 _SHARD_BYTES = 8_000_000
-_MAX_SHARDS = 128  # when chosen by size, for all are open at once
+MAX_SHARDS = 1_000  # all are open at once
+_MAX_CHOSEN = 128  # the most when they are chosen by size
 
 
 class Part:
@@ -67,7 +68,7 @@ def write_parts(
     if not in_order.stat().st_size:
         raise ValueError("The text must have words. Found: none.")
     if shards is None:
-        shards = min(max(1, round(in_order.stat().st_size / _SHARD_BYTES)), _MAX_SHARDS)
+        shards = min(max(1, round(in_order.stat().st_size / _SHARD_BYTES)), _MAX_CHOSEN)
     bound = max(heldout, lowest)
 
     rng = random.Random(seed)

@@ -9,8 +9,8 @@ import numpy as np
 import tensorflow as tf
 
 from elmo_tf2.arguments import check_choice, check_integer
-from elmo_tf2.characters import NUM_CHARACTERS, PADDING, checked_char_ids
-from elmo_tf2.config import ACTIVATIONS, check_filters
+from elmo_tf2.characters import PADDING, checked_char_ids
+from elmo_tf2.config import ACTIVATIONS, NUM_CHARACTERS, check_filters
 from elmo_tf2.layers.highway import Highway
 
 # Words are sorted by falling length and computed in groups, each cut to its own longest word:

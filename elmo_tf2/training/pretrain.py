@@ -19,8 +19,8 @@ from elmo_tf2.models import (
     PretrainingModel,
     set_bilm_arrays,
 )
+from elmo_tf2.pretraining_config import PretrainingConfig
 from elmo_tf2.training.checkpoints import Checkpoints
-from elmo_tf2.training.config import PretrainingConfig
 from elmo_tf2.training.evaluate import perplexity
 from elmo_tf2.training.optimizers import make_optimizer
 from elmo_tf2.training.run_folder import HISTORY_COLUMNS, RunFolder

@@ -10,7 +10,7 @@ from typing import Any
 from elmo_tf2.arguments import one_line, shown
 from elmo_tf2.data.vocabulary_file import read_vocabulary, write_vocabulary
 from elmo_tf2.files import check_file, check_free, completed
-from elmo_tf2.training.config import PretrainingConfig
+from elmo_tf2.pretraining_config import PretrainingConfig
 from elmo_tf2.weights.model_folder import OPTIONS_FILE, VOCABULARY_FILE
 from elmo_tf2.weights.pretraining_run import CHECKPOINTS_FOLDER, CONFIG_FILE
 

@@ -6,8 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from elmo_tf2.characters import NUM_CHARACTERS
-from elmo_tf2.config import ElmoConfig
+from elmo_tf2.config import NUM_CHARACTERS, ElmoConfig
 
 MIX_WEIGHTS = "aggregation/weights"
 MIX_GAMMA = "aggregation/scaling"

@@ -8,7 +8,6 @@ import os
 from pathlib import Path
 
 import numpy as np
-import tensorflow as tf
 
 from elmo_tf2.config import ElmoConfig
 from elmo_tf2.data.vocabulary_file import read_vocabulary
@@ -102,6 +101,8 @@ def latest_checkpoint(folder: Path) -> str | None:
     Raises:
         ValueError: if there are checkpoints, but TensorFlow's file `checkpoint` does not name one.
     """
+    import tensorflow as tf
+
     try:
         state = tf.train.get_checkpoint_state(str(folder))
     except ValueError:

@@ -20,7 +20,7 @@ from elmo_tf2.arguments import (
     shown,
 )
 from elmo_tf2.config import ElmoConfig
-from elmo_tf2.data import Masking
+from elmo_tf2.data.masking import Masking
 
 LEARNING_RATES = {"adagrad": 0.2, "adam": 0.001}  # of each optimizer, unless it is told
 DECAYS = ("none", "linear", "cosine")
