@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from elmo_tf2.arguments import check_choice, check_integer
 from elmo_tf2.characters import PADDING, checked_char_ids
-from elmo_tf2.config import ACTIVATIONS, NUM_CHARACTERS, check_filters
+from elmo_tf2.config import ACTIVATIONS, MAX_LAYERS, MAX_SIZE, NUM_CHARACTERS, check_filters
 from elmo_tf2.layers.highway import Highway
 
 # Words are sorted by falling length and computed in groups, each cut to its own longest word:
@@ -76,9 +76,13 @@ class CharCNN(keras.layers.Layer):
     ) -> None:
         super().__init__(**kwargs)
         self.filters = check_filters(filters)
-        self.output_dim = check_integer("output_dim", output_dim)
-        self.char_embedding_dim = check_integer("char_embedding_dim", char_embedding_dim)
-        self.num_highway_layers = check_integer("num_highway_layers", num_highway_layers, 0)
+        self.output_dim = check_integer("output_dim", output_dim, 1, MAX_SIZE)
+        self.char_embedding_dim = check_integer(
+            "char_embedding_dim", char_embedding_dim, 1, MAX_SIZE
+        )
+        self.num_highway_layers = check_integer(
+            "num_highway_layers", num_highway_layers, 0, MAX_LAYERS
+        )
         self.activation = check_choice("activation", activation, ACTIVATIONS)
         self.supports_jit = False  # XLA takes no shapes that the data decide
         self.highways = [

@@ -7,6 +7,7 @@ import keras
 import tensorflow as tf
 
 from elmo_tf2.arguments import check_bool, check_integer, check_number, check_rate, shown
+from elmo_tf2.config import MAX_LAYERS
 
 
 @keras.saving.register_keras_serializable(package="elmo_tf2")
@@ -61,7 +62,7 @@ class ScalarMix(keras.layers.Layer):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.num_layers = check_integer("num_layers", num_layers)
+        self.num_layers = check_integer("num_layers", num_layers, 1, MAX_LAYERS)
         self.layer_norm = check_bool("layer_norm", layer_norm)
         self.l2 = check_number("l2", l2, minimum=0.0)
         self.dropout = check_rate("dropout", dropout)
