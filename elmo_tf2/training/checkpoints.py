@@ -29,6 +29,9 @@ class Checkpoints:
         model: a compiled language model.
         folder: where they are.
         max_to_keep: int > 0.
+
+    Raises:
+        ValueError: if there are checkpoints, but none is named as the last one.
     """
 
     def __init__(
@@ -36,6 +39,7 @@ class Checkpoints:
     ) -> None:
         self._model = model
         self._folder = Path(folder)
+        latest_checkpoint(self._folder)  # TensorFlow's manager would begin anew, and in silence
         if not model.optimizer.built:
             model.optimizer.build(model.trainable_variables)
         self._variables: dict[str, Any] = {
@@ -58,7 +62,6 @@ class Checkpoints:
             max_to_keep=max_to_keep,
             checkpoint_name="update",
         )
-        latest_checkpoint(self._folder)  # TensorFlow's manager would begin anew, and in silence
 
     @property
     def latest(self) -> str | None:

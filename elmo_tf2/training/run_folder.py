@@ -116,9 +116,9 @@ class RunFolder:
         try:
             text = json.loads(self.text_file.read_text(encoding="utf-8"))
             files, heldout = text["train"], text["heldout"]
-            names = files if heldout is None else [*files, heldout]
-            if not files or not all(isinstance(name, str) for name in names):
-                raise ValueError("a name is no string, or there is none")
+            names = list(files) if heldout is None else [*files, heldout]
+            if not names or type(files) is not list or {type(name) for name in names} != {str}:
+                raise ValueError("these are no names")
         except (ValueError, LookupError, TypeError, RecursionError) as error:
             raise ValueError(
                 f"{self.text_file} must be JSON that names the files `train` and `heldout`, as "
@@ -139,8 +139,8 @@ class RunFolder:
         try:
             with open(self.history_file, encoding="utf-8", newline="") as file:
                 reader = csv.DictReader(file)
+                columns = list(reader.fieldnames or HISTORY_COLUMNS)
                 rows = list(reader)
-            columns = list(reader.fieldnames or HISTORY_COLUMNS)
             if columns != list(HISTORY_COLUMNS):
                 raise ValueError(f"its first line is {shown(','.join(columns))}")
             for row in rows:

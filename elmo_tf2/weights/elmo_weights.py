@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from elmo_tf2.arguments import shown
 from elmo_tf2.config import NUM_CHARACTERS, ElmoConfig
 
 MIX_WEIGHTS = "aggregation/weights"
@@ -238,7 +239,7 @@ def check_softmax_shapes(
         raise ValueError(
             f"{source}: a language model's output layer must have `{SOFTMAX_KERNEL}` of shape "
             f"(words, {config.softmax_dim}) and `{SOFTMAX_BIAS}` of shape (words,), with "
-            f"{rows}. Found: {found}."
+            f"{rows}. Found: {shown(found)}."
         )
 
 

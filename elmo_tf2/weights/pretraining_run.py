@@ -4,7 +4,6 @@ Its checkpoints are of TensorFlow 2's objects. The encoder's variables are under
 bilm-tf's weight files, in the shapes of this package's layers.
 """
 
-import os
 from pathlib import Path
 
 import numpy as np
@@ -110,7 +109,9 @@ def latest_checkpoint(folder: Path) -> str | None:
     latest = state.model_checkpoint_path if state else ""
     if latest and Path(f"{latest}.index").exists():
         return latest
-    found = [path.stem for path in sorted(folder.glob("*.index"), key=os.path.getmtime)]
+    found = sorted(
+        (path.stem for path in folder.glob("*.index")), key=lambda name: (len(name), name)
+    )
     if not found:
         return None
     raise ValueError(
