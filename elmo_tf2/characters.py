@@ -13,9 +13,12 @@ Reference:
  - `UnicodeCharsVocabulary` and `Batcher` of [bilm-tf](https://github.com/allenai/bilm-tf)
 """
 
+from contextlib import AbstractContextManager, nullcontext
+
 import numpy as np
 import tensorflow as tf
 
+from elmo_tf2.arguments import shown
 from elmo_tf2.config import NUM_CHARACTERS
 
 BEGIN_SENTENCE = 257
@@ -130,17 +133,10 @@ def checked_lengths(name: str, lengths: tf.Tensor, tokens: tf.Tensor) -> tf.Tens
     lengths = tf.convert_to_tensor(lengths)
     wide = tf.cast(lengths, tf.int64)  # in 32 bits 2^32 + 1 is 1
     batch, max_length = tf.unstack(tf.shape(tokens, tf.int64))
-    check = tf.debugging.Assert(
-        tf.reduce_all((wide >= 0) & (wide <= max_length))
-        & tf.equal(tf.size(wide, tf.int64), batch),
-        [
-            f"`{name}` must be a number in 0…max_length for every sentence. Received:",
-            lengths,
-            "for tokens of shape",
-            tf.shape(tokens),
-        ],
-    )
-    with tf.control_dependencies([] if check is None else [check]):
+    fits = tf.reduce_all((wide >= 0) & (wide <= max_length))
+    fits &= tf.equal(tf.size(wide, tf.int64), batch)
+    told = f"`{name}` must be a number from 0 to max_length for every sentence. Received:"
+    with _checked(fits, told, lengths, "for tokens of shape", tf.shape(tokens)):
         return tf.cast(wide, tf.int32)
 
 
@@ -154,17 +150,20 @@ def checked_char_ids(char_ids: tf.Tensor) -> tf.Tensor:
         int32 tensor of that shape: the ids.
 
     Raises:
-        InvalidArgumentError: if one is not in 0…261.
+        InvalidArgumentError: if one is not from 0 to 261.
     """
     wide = char_ids if char_ids.dtype == tf.int32 else tf.cast(char_ids, tf.int64)
-    check = tf.debugging.Assert(
-        tf.reduce_all((wide >= 0) & (wide < NUM_CHARACTERS)),
-        [
-            f"Character ids must be numbers in 0…{NUM_CHARACTERS - 1}. Received numbers from",
-            tf.reduce_min(wide),
-            "to",
-            tf.reduce_max(wide),
-        ],
-    )
-    with tf.control_dependencies([] if check is None else [check]):
+    fits = tf.reduce_all((wide >= 0) & (wide < NUM_CHARACTERS))
+    told = f"Character ids must be numbers from 0 to {NUM_CHARACTERS - 1}. Received: from"
+    with _checked(fits, told, tf.reduce_min(wide), "to", tf.reduce_max(wide)):
         return tf.cast(tf.identity(wide), tf.int32)
+
+
+def _checked(fits: tf.Tensor, *told: str | tf.Tensor) -> AbstractContextManager[None]:
+    """A context whose operations come after a check, when it is computed."""
+    if not tf.executing_eagerly():
+        return tf.control_dependencies([tf.debugging.Assert(fits, told)])
+    if not fits:
+        parts = (part if isinstance(part, str) else shown(part.numpy().tolist()) for part in told)
+        raise tf.errors.InvalidArgumentError(None, None, " ".join(parts))
+    return nullcontext()

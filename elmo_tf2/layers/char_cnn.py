@@ -53,7 +53,7 @@ class CharCNN(keras.layers.Layer):
     Raises:
         ValueError: if an argument is out of its range, the number of characters is unknown, or a
             filter is wider than a word.
-        InvalidArgumentError: if a character id is not in 0…261.
+        InvalidArgumentError: if a character id is not from 0 to 261.
 
     Example:
     >>> ids = words_to_char_ids(tf.constant([["the", "cat"]]))

@@ -109,9 +109,8 @@ def latest_checkpoint(folder: Path) -> str | None:
     latest = state.model_checkpoint_path if state else ""
     if latest and Path(f"{latest}.index").exists():
         return latest
-    found = sorted(
-        (path.stem for path in folder.glob("*.index")), key=lambda name: (len(name), name)
-    )
+    found = [path.stem for path in folder.glob("*.index")]
+    found.sort(key=lambda name: (len(name), name))  # update-9 before update-12
     if not found:
         return None
     raise ValueError(
