@@ -412,7 +412,7 @@ def _required(section: Mapping[str, Any], key: str, source: str, parent: str) ->
 
 def _report_unknown_keys(section: Mapping[str, Any], place: str, source: str) -> None:
     for key in sorted(set(section) - _KNOWN_KEYS[place]):
-        name = f"{place}.{key}".lstrip(".")
+        name = f"{place}.{one_line(key)[:100]}".lstrip(".")
         near = difflib.get_close_matches(key, _KNOWN_KEYS[place] - set(section), cutoff=0.7)
         if near:
             raise ValueError(f"{source}: unknown key `{name}`; is `{near[0]}` meant?")

@@ -9,7 +9,7 @@ Four kinds of cases take turns:
 - kills: a process is killed while it replaces a model folder or a table;
 - values: an argument, a length or a character id is what nobody would give.
 
-A file is read, or refused by one of `REFUSALS` or the system, in a line that names it. What fails is
+A file is read, or refused in a line that names it. What fails is
 printed with the seed and the number of its case, which `--case` runs alone.
 """
 

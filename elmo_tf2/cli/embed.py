@@ -247,12 +247,12 @@ def embed(
     if projector and dtype is not Dtype.float32:
         raise typer.BadParameter("--projector writes tables, which have no --dtype.")
     # What can be told before TensorFlow is there is not told seconds later.
+    model = checked_model(model)
     if projector:
         check_file(text, "text")
     else:
         check_paths(text, out, options["sentence"])
     check_free(out, overwrite)
-    model = checked_model(model)
     if dtype is Dtype.bfloat16 and detect(model) == "saved model":
         raise typer.BadParameter(
             f"{model} is a SavedModel, which computes in the dtype of its export: without --dtype."

@@ -54,10 +54,10 @@ def evaluate(
     overwrite: Overwrite = False,
 ) -> None:
     """Measures perplexity."""
+    model = checked_model(model, options, vocab, only_weights=True)
     check_file(text, "text")
     if scores is not None:
         check_free(scores, overwrite)
-    model = checked_model(model, options, vocab, only_weights=True)
     with quiet_imports():
         from elmo_tf2.training import Perplexity, language_model, perplexity, write_scores
         from elmo_tf2.weights import read_weights

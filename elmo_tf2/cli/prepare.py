@@ -10,7 +10,7 @@ import typer
 from elmo_tf2.arguments import MAX_INTEGER, MAX_SEED, check_rate
 from elmo_tf2.cli.arguments import Overwrite, Tokenizer
 from elmo_tf2.cli.messages import progress_bar, quiet_imports, say, say_table
-from elmo_tf2.data.shards import MAX_SHARDS
+from elmo_tf2.data.shards import MAX_FILES
 from elmo_tf2.data.text_files import find_texts
 from elmo_tf2.files import check_free
 
@@ -81,7 +81,7 @@ def prepare(
         int | None,
         typer.Option(
             min=1,
-            max=MAX_SHARDS,
+            max=MAX_FILES,
             metavar="NUMBER",
             help="Files of the train part. [default: one for every 8 MB, at most 128]",
             show_default=False,
@@ -120,7 +120,9 @@ def prepare(
     """Turns text into what a language model is trained on."""
     start = time.monotonic()
     if tokenized and tokenizer is Tokenizer.words:
-        raise typer.BadParameter("--tokenized takes words as they are: not with --tokenizer words.")
+        raise ValueError(
+            "--tokenizer must be 'spaces' with --tokenized, which takes words as they are."
+        )
     check_rate("heldout", heldout)
     check_free(out, overwrite)
     find_texts(texts)

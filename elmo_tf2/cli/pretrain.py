@@ -106,6 +106,7 @@ def pretrain(
     ] = 2000,
 ) -> None:
     """Trains a language model."""
+    initial = None if initial is None else checked_model(initial, only_weights=True)
     if resume:
         if data or config or changes or initial:
             raise typer.BadParameter("--resume goes on with what the run has; give RUN alone.")
@@ -117,7 +118,6 @@ def pretrain(
         if "TF_CONFIG" not in os.environ:  # of several workers the first one may have made it
             check_free(run)
         made = _settings(data, config, changes or [])
-    initial = None if initial is None else checked_model(initial, only_weights=True)
     with quiet_imports():
         from elmo_tf2.training import RunFolder
         from elmo_tf2.training import pretrain as library

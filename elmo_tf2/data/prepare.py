@@ -14,7 +14,7 @@ import tensorflow as tf
 from elmo_tf2.arguments import MAX_SEED, check_choice, check_integer, check_rate
 from elmo_tf2.characters import BEGIN_SENTENCE_WORD, END_SENTENCE_WORD
 from elmo_tf2.data import sentences
-from elmo_tf2.data.shards import HELDOUT_FILE, MAX_SHARDS, TRAIN_FOLDER, write_parts
+from elmo_tf2.data.shards import HELDOUT_FILE, MAX_FILES, TRAIN_FOLDER, write_parts
 from elmo_tf2.data.text_files import OnProgress, find_texts, read_texts
 from elmo_tf2.data.tokenizers import TOKENIZERS, put_words_apart
 from elmo_tf2.data.vocabulary import SPECIAL_WORDS, UNKNOWN_WORD
@@ -125,7 +125,7 @@ def prepare(
     check_integer("min_count", min_count)
     check_integer("seed", seed, 0, MAX_SEED)
     if shards is not None:
-        check_integer("shards", shards, maximum=MAX_SHARDS)
+        check_integer("shards", shards, maximum=MAX_FILES)
     if vocab_size is not None:
         check_integer("vocab_size", vocab_size, len(SPECIAL_WORDS) + 1)
     paths = find_texts(texts)

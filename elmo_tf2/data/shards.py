@@ -11,8 +11,8 @@ TRAIN_FOLDER = "train"
 HELDOUT_FILE = "heldout.txt"
 
 _SHARD_BYTES = 8_000_000
-MAX_SHARDS = 1_000  # all are open at once
-_MAX_CHOSEN = 128  # the most when they are chosen by size
+_MAX_SHARDS = 128  # when chosen by size
+MAX_FILES = 1_000  # of the train part, for all are open at once
 
 
 class Part:
@@ -68,7 +68,7 @@ def write_parts(
     if not in_order.stat().st_size:
         raise ValueError("The text must have words. Found: none.")
     if shards is None:
-        shards = min(max(1, round(in_order.stat().st_size / _SHARD_BYTES)), _MAX_CHOSEN)
+        shards = min(max(1, round(in_order.stat().st_size / _SHARD_BYTES)), _MAX_SHARDS)
     bound = max(heldout, lowest)
 
     rng = random.Random(seed)
