@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
+from elmo_tf2.cli.messages import warnings_later
 from elmo_tf2.config import ElmoConfig
 from elmo_tf2.data.vocabulary_file import read_vocabulary
 from elmo_tf2.files import check_file
@@ -97,7 +98,8 @@ def checked_model(
     if options is None and kind == "model folder":
         options = find_one(path, OPTIONS_FILE, "*options*.json")
     if options is not None:
-        ElmoConfig.from_file(check_file(options, "options file"))
+        with warnings_later():
+            ElmoConfig.from_file(check_file(options, "options file"))
     if vocab is not None:
         read_vocabulary(vocab)
     return path

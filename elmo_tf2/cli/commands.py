@@ -1,6 +1,7 @@
 """The commands put together, and what becomes of errors."""
 
 import os
+import re
 import sys
 from importlib.metadata import PackageNotFoundError, version
 from typing import Annotated, Any
@@ -48,7 +49,7 @@ class Commands(TyperGroup):
             text = error_text(error)
             if text is None:
                 raise
-            complain(f"Error: {text}")
+            complain("Error: " + re.sub(r"\s*\n\s*", " ", text))
             raise typer.Exit(1) from None
 
 

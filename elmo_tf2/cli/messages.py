@@ -111,6 +111,20 @@ def show_warnings() -> None:
 
 
 @contextlib.contextmanager
+def warnings_later() -> Iterator[None]:
+    """Hides the library's warnings of what will be read again.
+
+    Yields:
+        Nothing.
+    """
+    logging.disable(logging.WARNING)
+    try:
+        yield
+    finally:
+        logging.disable(logging.NOTSET)
+
+
+@contextlib.contextmanager
 def quiet_imports() -> Iterator[None]:
     """Hides what TensorFlow prints while it is imported, unless the import fails.
 
