@@ -1,6 +1,6 @@
 """Damages files, kills writers and tries values at random: a refusal is one line, nothing is lost.
 
-python -m tests.fuzz [--seconds 120] [--seed NUMBER] [--case NUMBER]
+python tests/fuzz.py [--seconds 120] [--seed NUMBER] [--case NUMBER]
 
 Four kinds of cases take turns:
 
@@ -9,8 +9,8 @@ Four kinds of cases take turns:
 - kills: a process is killed while it replaces a model folder or a table;
 - values: an argument, a length or a character id is what nobody would give.
 
-A file is read, or refused in a line that names it. What fails is
-printed with the seed and the number of its case, which `--case` runs alone.
+A file is read, or refused in a line that names it. What fails is printed with the seed and the
+number of its case, which `--case` runs alone.
 """
 
 import argparse
@@ -30,15 +30,23 @@ from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
+from typer.testing import CliRunner
 
 from elmo_tf2.characters import checked_char_ids, checked_lengths, words_to_char_ids
+from elmo_tf2.cli import app
 from elmo_tf2.config import NUM_CHARACTERS, ElmoConfig
 from elmo_tf2.data.vocabulary_file import read_vocabulary, write_vocabulary
 from elmo_tf2.layers import CharCNN
 from elmo_tf2.pretraining_config import PretrainingConfig
 from elmo_tf2.training import RunFolder
-from elmo_tf2.weights import detect, expected_shapes, read_weights, write_model_folder
-from tests.weights.helpers import random_language_model
+from elmo_tf2.weights import (
+    ElmoWeights,
+    Softmax,
+    detect,
+    expected_shapes,
+    read_weights,
+    write_model_folder,
+)
 
 REFUSALS = (ValueError, tf.errors.InvalidArgumentError)
 MOST_SECONDS = 20  # of a case
@@ -51,6 +59,27 @@ VALUES = [
 ]
 
 
+def random_weights(seed):
+    """A language model of few words."""
+    rng = np.random.default_rng(seed)
+    words = ("<S>", "</S>", "<UNK>", "the", "cat")
+    shapes = {**expected_shapes(CONFIG), "kernel": (len(words), CONFIG.softmax_dim)}
+    arrays = {name: rng.normal(size=shape) for name, shape in shapes.items()}
+    softmax = Softmax(arrays.pop("kernel"), rng.normal(size=len(words)))
+    return ElmoWeights(CONFIG, arrays, softmax=softmax, vocabulary=words)
+
+
+# Commands that end at once whatever the option's value is, for there is a file of that name.
+COMMANDS = {
+    "prepare {text} {text}": ("--shards --seed --heldout --min-count --vocab-size --normalize"),
+    "embed {model} {text} {out}": "--batch-size --layers --max-points --dtype --sentence",
+    "plot cat {text} --out {out}": "--clusters --layer --max-points --tokenizer",
+    "export {model} {text}": "--dtype --trainable --tokenizer",
+    "pretrain {text} --data {text}": "--save-every --evaluate-every --set",
+    "evaluate {model} {text} --scores {text}": "--batch-size --options --vocab",
+}
+
+
 class Fuzz:
     """What is damaged, beside its sound copy.
 
@@ -61,13 +90,14 @@ class Fuzz:
 
     def __init__(self, folder, seed):
         self.folder, self.seed = Path(folder), seed
-        self.weights = [random_language_model(CONFIG, np.random.default_rng(n)) for n in (1, 2)]
+        self.weights = [random_weights(n) for n in (1, 2)]
         self.model = self.folder / "model"
         write_model_folder(self.weights[0], self.model)
-        (self.folder / "text.txt").write_text("the cat sat\n")
+        text = self.folder / "text"
+        text.write_text("the cat sat\n")
+        (self.folder / "out.h5").write_bytes(b"")
         self.run = RunFolder(self.folder / "run")
         config = PretrainingConfig(model=CONFIG, batch_size=2, unroll_steps=2, updates=3)
-        text = self.folder / "text.txt"
         self.run.create(config, self.weights[0].vocabulary, [text], text)
         self.run.cut_history(0)
         for update in range(3):
@@ -161,6 +191,7 @@ class Fuzz:
                 )
 
         self._refused_in_a_line(configure, name)
+        self._command(rng, value)
         numbers = [number for number in VALUES if type(number) is int and abs(number) < 2**63]
         tokens = tf.constant([["a", "b"], ["c", ""]])
         lengths = rng.choices(numbers, k=rng.choice([1, 2, 2, 2, 3]))
@@ -178,6 +209,20 @@ class Fuzz:
             assert 0 <= number < NUM_CHARACTERS
 
         self._refused_in_a_line(compute, "Character ids")
+
+    def _command(self, rng, value):
+        command, options = rng.choice(sorted(COMMANDS.items()))
+        names = {name: self.folder / name for name in ("model", "text", "out.h5")}
+        paths = {name.partition(".")[0]: path for name, path in names.items()}
+        try:
+            argument = f"{rng.choice(options.split())}={value}"
+        except ValueError:  # an integer of thousands of digits
+            return
+        arguments = [part.format(**paths) for part in command.split()]
+        result = CliRunner().invoke(app, [*arguments, argument])
+        told = f"{arguments} {argument[:100]}: {result.output[:300]} {result.exception!r}"
+        errors = [line for line in result.output.splitlines() if line.startswith("Error: ")]
+        assert result.exit_code in (1, 2) and len(errors) == 1, told
 
     def _refused_in_a_line(self, call, name):
         """Calls what must succeed, or refuse in a line that has the name."""
