@@ -162,7 +162,9 @@ def checked_char_ids(char_ids: tf.Tensor) -> tf.Tensor:
 def _checked(fits: tf.Tensor, *told: str | tf.Tensor) -> AbstractContextManager[None]:
     """A context whose operations come after a check, when it is computed."""
     if not tf.executing_eagerly():
-        return tf.control_dependencies([tf.debugging.Assert(fits, told)])
+        # Not tf.debugging.Assert, which makes three functions of it in every graph.
+        data = [tf.convert_to_tensor(part) for part in told]
+        return tf.control_dependencies([tf.raw_ops.Assert(condition=fits, data=data, summarize=9)])
     if not fits:
         parts = (part if isinstance(part, str) else shown(part.numpy().tolist()) for part in told)
         raise tf.errors.InvalidArgumentError(None, None, " ".join(parts))
