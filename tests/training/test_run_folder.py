@@ -1,5 +1,6 @@
 """A run's folder whose files are broken: one line that names the file, and nothing is lost."""
 
+import dataclasses
 import json
 
 import pytest
@@ -9,7 +10,7 @@ from elmo_tf2.training.run_folder import HISTORY_COLUMNS
 from elmo_tf2.weights import read_weights
 from elmo_tf2.weights.pretraining_run import latest_checkpoint
 from tests.cli_fixtures import run
-from tests.training.conftest import SETTINGS, write_data
+from tests.training.conftest import CONFIG, SETTINGS, write_data
 
 HEADER = ",".join(HISTORY_COLUMNS)
 ROW = "1,2.5,12.2,0.2,100.0,"
@@ -121,6 +122,13 @@ def test_the_checkpoint_that_is_named_is_the_latest(make_run):
     assert latest_checkpoint(folder.checkpoints) is None
     checkpoints_of(folder, b'model_checkpoint_path: "update-9"')
     assert latest_checkpoint(folder.checkpoints) == str(folder.checkpoints / "update-9")
+
+
+@pytest.mark.parametrize("name", ["batch_size", "unroll_steps"])
+def test_a_batch_that_no_text_fills_takes_no_memory(make_run, name):
+    folder = make_run("run", dataclasses.replace(CONFIG, **{name: 2**31 - 1}))
+    with pytest.raises(ValueError, match="The training text is too short for windows of "):
+        pretrain(folder.path)
 
 
 @pytest.mark.parametrize("content", ["", "[", "5", "[]", "{}", '{"tokenizer": 5}', "[" * 100_000])
