@@ -255,7 +255,8 @@ def embed(
     check_free(out, overwrite)
     if dtype is Dtype.bfloat16 and detect(model) == "saved model":
         raise typer.BadParameter(
-            f"{model} is a SavedModel, which computes in the dtype of its export: without --dtype."
+            f"{model} is a SavedModel, which computes in the dtype of its export. Leave --dtype "
+            "away, or export the weights again with it."
         )
     source = readable_model(model, prove)
     if projector:
