@@ -12,6 +12,7 @@ from elmo_tf2.cli.messages import complain, progress_bar, quiet_imports, say
 from elmo_tf2.config import MAX_LAYERS
 from elmo_tf2.feature_files import check_paths
 from elmo_tf2.files import check_file, check_free
+from elmo_tf2.presets import find_model
 
 if TYPE_CHECKING:
     from elmo_tf2.models import ElmoEmbeddings
@@ -247,12 +248,13 @@ def embed(
     if projector and dtype is not Dtype.float32:
         raise typer.BadParameter("--projector writes tables, which have no --dtype.")
     # What can be told before TensorFlow is there is not told seconds later.
-    model = checked_model(model)
+    model = find_model(model)
     if projector:
         check_file(text, "text")
     else:
         check_paths(text, out, options["sentence"])
     check_free(out, overwrite)
+    checked_model(model)
     if dtype is Dtype.bfloat16 and detect(model) == "saved model":
         raise typer.BadParameter(
             f"{model} is a SavedModel, which computes in the dtype of its export. Leave --dtype "

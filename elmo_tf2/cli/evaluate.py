@@ -9,6 +9,7 @@ from elmo_tf2.arguments import MAX_INTEGER
 from elmo_tf2.cli.arguments import Options, Overwrite, Vocab, checked_model, model_argument
 from elmo_tf2.cli.messages import progress_bar, quiet_imports, say, say_table
 from elmo_tf2.files import check_file, check_free
+from elmo_tf2.presets import find_model
 
 HELP = """\
 Tell how well a language model predicts a text.
@@ -54,10 +55,11 @@ def evaluate(
     overwrite: Overwrite = False,
 ) -> None:
     """Measures perplexity."""
-    model = checked_model(model, options, vocab, only_weights=True)
+    model = find_model(model)
     check_file(text, "text")
     if scores is not None:
         check_free(scores, overwrite)
+    checked_model(model, options, vocab, only_weights=True)
     with quiet_imports():
         from elmo_tf2.training import Perplexity, language_model, perplexity, write_scores
         from elmo_tf2.weights import read_weights
