@@ -4,18 +4,22 @@ The names below are found when they are first used, so that `import elmo_tf2`, a
 command line's help, does not wait for TensorFlow.
 """
 
-import importlib
 from importlib.metadata import version
 from typing import Any
 
-_PLACES = {
-    "BiLM": "elmo_tf2.models",
-    "ElmoConfig": "elmo_tf2.config",
-    "ElmoEmbeddings": "elmo_tf2.models",
-    "ElmoWeights": "elmo_tf2.weights",
-    "export_saved_model": "elmo_tf2.saved_model",
-    "read_weights": "elmo_tf2.weights",
-}
+from elmo_tf2.lazy import lazy_names
+
+_find = lazy_names(
+    __name__,
+    {
+        "BiLM": "elmo_tf2.models",
+        "ElmoConfig": "elmo_tf2.config",
+        "ElmoEmbeddings": "elmo_tf2.models",
+        "ElmoWeights": "elmo_tf2.weights",
+        "export_saved_model": "elmo_tf2.saved_model",
+        "read_weights": "elmo_tf2.weights",
+    },
+)
 
 __all__ = [
     "BiLM",
@@ -28,8 +32,4 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    if name == "__version__":
-        return version("elmo_tf2")
-    if name not in _PLACES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(_PLACES[name]), name)
+    return version("elmo_tf2") if name == "__version__" else _find(name)

@@ -2,8 +2,34 @@
 
 import math
 import numbers
+import reprlib
 from collections.abc import Sequence
 from typing import Any
+
+MAX_INTEGER = 2**31 - 1  # of int32, in which TensorFlow counts
+MAX_SEED = 2**32 - 1  # of NumPy, which Keras sets with its own
+_SMALLEST, _LARGEST = 2.0**-126, (2 - 2.0**-23) * 2.0**127  # of float32
+_SHOWN = 200
+_REPR = reprlib.Repr()
+_REPR.maxlevel, _REPR.maxstring, _REPR.maxother = 2, 100, 100
+
+
+def shown(value: Any) -> str:
+    """`repr` for a message: one line, and not long, however large or nested the value is."""
+    try:
+        text = one_line(_REPR.repr(value))
+    except ValueError:  # Python writes no integer of more than some 4,300 digits
+        return "an integer of thousands of digits"
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
+
+
+def one_line(text: object) -> str:
+    """A text, perhaps of another library's error, without line breaks."""
+    return " ".join(str(text).split())
+
+
+def _wrong(name: str, expected: str, value: Any) -> ValueError:
+    return ValueError(f"`{name}` must be {expected}. Received: {name}={shown(value)}.")
 
 
 def check_bool(name: str, value: Any) -> bool:
@@ -13,20 +39,25 @@ def check_bool(name: str, value: Any) -> bool:
         ValueError: if it is not, naming the argument.
     """
     if not isinstance(value, bool):
-        raise ValueError(f"`{name}` must be True or False. Received: {name}={value!r}.")
+        raise _wrong(name, "True or False", value)
     return value
 
 
-def check_integer(name: str, value: Any, minimum: int = 1) -> int:
-    """Returns `value` if it is an integer of at least `minimum`.
+def check_integer(name: str, value: Any, minimum: int = 1, maximum: int = MAX_INTEGER) -> int:
+    """Returns `value` as an int if it is an integer from `minimum` to `maximum`.
 
     Raises:
         ValueError: if it is not, naming the argument.
     """
-    if isinstance(value, bool) or not isinstance(value, int) or value < minimum:
-        kind = "a positive integer" if minimum == 1 else f"an integer >= {minimum}"
-        raise ValueError(f"`{name}` must be {kind}. Received: {name}={value!r}.")
-    return value
+    is_integer = isinstance(value, numbers.Integral) and not isinstance(value, bool)
+    number = int(value) if is_integer else minimum - 1
+    if number < minimum:
+        raise _wrong(
+            name, "a positive integer" if minimum == 1 else f"an integer >= {minimum}", value
+        )
+    if number > maximum:
+        raise ValueError(f"`{name}` must be at most {maximum}. Received: {shown(value)}.")
+    return number
 
 
 def check_choice(name: str, value: Any, choices: Sequence[str]) -> str:
@@ -35,47 +66,59 @@ def check_choice(name: str, value: Any, choices: Sequence[str]) -> str:
     Raises:
         ValueError: if it is not, naming the argument and the choices.
     """
-    if value not in choices:
-        raise ValueError(f"`{name}` must be one of {list(choices)}. Received: {name}={value!r}.")
+    if not isinstance(value, str) or value not in choices:
+        raise _wrong(name, f"one of {list(choices)}", value)
     return value
 
 
+def _float32(value: Any) -> float:
+    """A number that float32 holds, NaN for anything else."""
+    if isinstance(value, bool) or not isinstance(value, numbers.Real):
+        return math.nan
+    try:
+        number = float(value)
+    except OverflowError:
+        return math.nan
+    return number if abs(number) <= _LARGEST else math.nan
+
+
 def check_number(name: str, value: Any, minimum: float = -math.inf) -> float:
-    """Returns `value` as a float if it is a finite number of at least `minimum`.
+    """Returns `value` as a float if it is a finite number of at least `minimum`, in float32.
 
     Raises:
         ValueError: if it is not, naming the argument.
     """
-    is_number = isinstance(value, numbers.Real) and not isinstance(value, bool)
-    if not (is_number and math.isfinite(value) and value >= minimum):
+    number = _float32(value)
+    if not number >= minimum:
         bound = "" if minimum == -math.inf else f" >= {minimum:g}"
-        raise ValueError(f"`{name}` must be a finite number{bound}. Received: {name}={value!r}.")
-    return float(value)
+        raise _wrong(name, f"a finite number{bound}, in float32", value)
+    return number
 
 
-def check_clip(name: str, value: Any) -> float | None:
-    """Returns `value` as a float if it is a finite number > 0, or None.
+def check_positive(name: str, value: Any) -> float | None:
+    """Returns `value` as a float if it is a finite number > 0 in float32, or None.
 
     Raises:
         ValueError: if it is not, naming the argument.
     """
     if value is None:
         return None
-    is_number = isinstance(value, numbers.Real) and not isinstance(value, bool)
-    if not (is_number and 0 < value < math.inf):
-        raise ValueError(f"`{name}` must be a number > 0 or None. Received: {name}={value!r}.")
-    return float(value)
+    number = _float32(value)
+    if not number >= _SMALLEST:
+        raise _wrong(name, "a number > 0 or None, in float32", value)
+    return number
 
 
-def check_rate(name: str, value: Any) -> float:
-    """Returns `value` if it is a number in [0, 1).
+def check_rate(name: str, value: Any, may_be_one: bool = False) -> float:
+    """Returns `value` as a float if it is a number in [0, 1), or in [0, 1].
 
     Raises:
         ValueError: if it is not, naming the argument.
     """
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < 1:
-        raise ValueError(f"`{name}` must be a number in [0, 1). Received: {name}={value!r}.")
-    return float(value)
+    number = _float32(value)
+    if not (0 <= number < 1 or (may_be_one and number == 1)):
+        raise _wrong(name, f"a number in [0, 1{']' if may_be_one else ')'}", value)
+    return number
 
 
 def check_static_last_dim(layer: str, shape: Sequence[int | None]) -> int:

@@ -13,15 +13,19 @@ Reference:
  - `UnicodeCharsVocabulary` and `Batcher` of [bilm-tf](https://github.com/allenai/bilm-tf)
 """
 
+from contextlib import AbstractContextManager, nullcontext
+
 import numpy as np
 import tensorflow as tf
+
+from elmo_tf2.arguments import shown
+from elmo_tf2.config import NUM_CHARACTERS
 
 BEGIN_SENTENCE = 257
 END_SENTENCE = 258
 BEGIN_WORD = 259
 END_WORD = 260
 PADDING = 261
-NUM_CHARACTERS = 262
 
 BEGIN_SENTENCE_WORD = "<S>"
 END_SENTENCE_WORD = "</S>"
@@ -102,6 +106,66 @@ def sentences_to_char_ids(
 
     Returns:
         int32 tensor, `(batch, tokens, max_characters)`; 0 past a sentence's end.
+
+    Raises:
+        InvalidArgumentError: see `checked_lengths`.
     """
+    lengths = checked_lengths("lengths", lengths, tokens)
     is_real = tf.sequence_mask(lengths, tf.shape(tokens)[1])  # (batch, tokens)
     return tf.where(is_real[..., tf.newaxis], words_to_char_ids(tokens, max_characters), 0)
+
+
+def checked_lengths(name: str, lengths: tf.Tensor, tokens: tf.Tensor) -> tf.Tensor:
+    """Lengths of padded sentences, checked when they are computed.
+
+    Args:
+        name: what to call them in messages.
+        lengths: int tensor, `(batch,)`.
+        tokens: tensor, `(batch, tokens)`.
+
+    Returns:
+        int32 tensor, `(batch,)`: the lengths.
+
+    Raises:
+        InvalidArgumentError: if they are not as many as the sentences, or one is not from 0 to the
+            number of tokens.
+    """
+    lengths = tf.convert_to_tensor(lengths)
+    wide = tf.cast(lengths, tf.int64)  # in 32 bits 2^32 + 1 is 1
+    batch, max_length = tf.unstack(tf.shape(tokens, tf.int64))
+    fits = tf.reduce_all((wide >= 0) & (wide <= max_length))
+    fits &= tf.equal(tf.size(wide, tf.int64), batch)
+    told = f"`{name}` must be a number from 0 to max_length for every sentence. Received:"
+    with _checked(fits, told, lengths, "for tokens of shape", tf.shape(tokens)):
+        return tf.cast(wide, tf.int32)
+
+
+def checked_char_ids(char_ids: tf.Tensor) -> tf.Tensor:
+    """Character ids, checked when they are computed.
+
+    Args:
+        char_ids: int tensor of any shape.
+
+    Returns:
+        int32 tensor of that shape: the ids.
+
+    Raises:
+        InvalidArgumentError: if one is not from 0 to 261.
+    """
+    wide = char_ids if char_ids.dtype == tf.int32 else tf.cast(char_ids, tf.int64)
+    fits = tf.reduce_all((wide >= 0) & (wide < NUM_CHARACTERS))
+    told = f"Character ids must be numbers from 0 to {NUM_CHARACTERS - 1}. Received: from"
+    with _checked(fits, told, tf.reduce_min(wide), "to", tf.reduce_max(wide)):
+        return tf.cast(tf.identity(wide), tf.int32)
+
+
+def _checked(fits: tf.Tensor, *told: str | tf.Tensor) -> AbstractContextManager[None]:
+    """A context whose operations come after a check, when it is computed."""
+    if not tf.executing_eagerly():
+        # Not tf.debugging.Assert, which makes three functions of it in every graph.
+        data = [tf.convert_to_tensor(part) for part in told]
+        return tf.control_dependencies([tf.raw_ops.Assert(condition=fits, data=data, summarize=9)])
+    if not fits:
+        parts = (part if isinstance(part, str) else shown(part.numpy().tolist()) for part in told)
+        raise tf.errors.InvalidArgumentError(None, None, " ".join(parts))
+    return nullcontext()

@@ -5,10 +5,18 @@ import difflib
 import json
 import logging
 import os
+import re
 from collections.abc import Mapping
 from typing import Any
 
-from elmo_tf2.arguments import check_bool, check_choice, check_clip, check_integer
+from elmo_tf2.arguments import (
+    check_bool,
+    check_choice,
+    check_integer,
+    check_positive,
+    one_line,
+    shown,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -17,6 +25,9 @@ TOKENIZERS = ("spaces", "words")
 ARCHITECTURES = ("separate", "merged")
 MERGES = ("add", "concat")
 MAX_LAYERS = 1000
+MAX_CHARACTERS = 10_000
+MAX_SIZE = 1_000_000
+NUM_CHARACTERS = 262  # ids of a word's characters: 256 bytes, 5 marks and padding
 
 _TRAINING_KEYS = {
     "all_clip_norm_val",
@@ -31,6 +42,20 @@ _TRAINING_KEYS = {
     "sample_softmax",
     "share_embedding_softmax",
     "unroll_steps",
+}
+# Where the arguments are that have another name in the file.
+_KEYS = {
+    "filters": "char_cnn.filters",
+    "char_embedding_dim": "char_cnn.embedding.dim",
+    "max_characters": "char_cnn.max_characters_per_token",
+    "activation": "char_cnn.activation",
+    "num_highway_layers": "char_cnn.n_highway",
+    "units": "lstm.dim",
+    "projection_dim": "lstm.projection_dim",
+    "num_layers": "lstm.n_layers",
+    "cell_clip": "lstm.cell_clip",
+    "projection_clip": "lstm.proj_clip",
+    "use_skip_connections": "lstm.use_skip_connections",
 }
 _KNOWN_KEYS = {
     "": {"architecture", "char_cnn", "lstm", "merge", "sentence_boundaries", "tokenizer"}
@@ -125,27 +150,31 @@ class ElmoConfig:
     merge: str = "add"
 
     def __post_init__(self) -> None:
-        for name in ("char_embedding_dim", "units", "projection_dim", "num_layers"):
-            check_integer(name, getattr(self, name), minimum=1)
-        check_integer("num_highway_layers", self.num_highway_layers, minimum=0)
-        for name in ("num_layers", "num_highway_layers"):
-            if getattr(self, name) > MAX_LAYERS:
-                raise ValueError(
-                    f"`{name}` must be at most {MAX_LAYERS}. Received: {getattr(self, name)}."
-                )
-        check_integer("max_characters", self.max_characters, minimum=3)
+        checked: dict[str, Any] = {
+            "max_characters": check_integer(
+                "max_characters", self.max_characters, 3, MAX_CHARACTERS
+            ),
+            "num_layers": check_integer("num_layers", self.num_layers, 1, MAX_LAYERS),
+            "num_highway_layers": check_integer(
+                "num_highway_layers", self.num_highway_layers, 0, MAX_LAYERS
+            ),
+        }
+        for name in ("char_embedding_dim", "units", "projection_dim"):
+            checked[name] = check_integer(name, getattr(self, name), maximum=MAX_SIZE)
         for name in ("cell_clip", "projection_clip"):
-            check_clip(name, getattr(self, name))
+            checked[name] = check_positive(name, getattr(self, name))
         for name in ("use_skip_connections", "sentence_boundaries"):
             check_bool(name, getattr(self, name))
         check_choice("activation", self.activation, ACTIVATIONS)
         check_choice("tokenizer", self.tokenizer, TOKENIZERS)
+        checked["filters"] = check_filters(self.filters, checked["max_characters"])
+        for name, value in checked.items():
+            object.__setattr__(self, name, value)
         if self.projection_dim > self.units:
             raise ValueError(
                 "`projection_dim` must be at most `units`. Received: "
                 f"projection_dim={self.projection_dim}, units={self.units}."
             )
-        object.__setattr__(self, "filters", check_filters(self.filters, self.max_characters))
         self._check_architecture()
 
     def _check_architecture(self) -> None:
@@ -214,6 +243,8 @@ class ElmoConfig:
         Raises:
             ValueError: if a key is missing or misspelt or a value is out of its range.
         """
+        if not isinstance(options, Mapping):
+            raise ValueError(f"{source} must be a mapping. Received: {shown(options)}.")
         char_cnn = _section(options, "char_cnn", source)
         lstm = _section(options, "lstm", source)
         embedding = _section(char_cnn, "embedding", source, parent="char_cnn.")
@@ -224,13 +255,14 @@ class ElmoConfig:
             (lstm, "lstm"),
         ):
             _report_unknown_keys(section, place, source)
-        _check_number_of_characters(char_cnn.get("n_characters", 262), source)
+        _check_number_of_characters(char_cnn.get("n_characters", NUM_CHARACTERS), source)
+        highways = char_cnn.get("n_highway")
         values = {
             "filters": _required(char_cnn, "filters", source, "char_cnn."),
             "char_embedding_dim": _required(embedding, "dim", source, "char_cnn.embedding."),
             "max_characters": _required(char_cnn, "max_characters_per_token", source, "char_cnn."),
             "activation": _required(char_cnn, "activation", source, "char_cnn."),
-            "num_highway_layers": char_cnn.get("n_highway") or 0,
+            "num_highway_layers": 0 if highways is None else highways,
             "units": _required(lstm, "dim", source, "lstm."),
             "projection_dim": _required(lstm, "projection_dim", source, "lstm."),
             "num_layers": lstm.get("n_layers", 1),
@@ -245,7 +277,10 @@ class ElmoConfig:
         try:
             return cls(**values)
         except ValueError as error:
-            raise ValueError(f"{source}: {error}") from error
+            name = re.match(r"`(\w+)", str(error))
+            key = _KEYS.get(name[1]) if name else None
+            place = f" In the file it is `{key}`." if key else ""
+            raise ValueError(f"{source}: {error}{place}") from error
 
     @classmethod
     def from_file(cls, path: str | os.PathLike[str]) -> "ElmoConfig":
@@ -274,7 +309,7 @@ class ElmoConfig:
                 "embedding": {"dim": self.char_embedding_dim},
                 "filters": [list(pair) for pair in self.filters],
                 "max_characters_per_token": self.max_characters,
-                "n_characters": 262,
+                "n_characters": NUM_CHARACTERS,
                 "n_highway": self.num_highway_layers,
             },
             "lstm": {
@@ -314,7 +349,7 @@ def read_options(path: str | os.PathLike[str]) -> dict[str, Any]:
     except FileNotFoundError:
         raise FileNotFoundError(f"There is no options file {os.fspath(path)!r}.") from None
     except (ValueError, RecursionError) as error:
-        raise ValueError(f"{path} is not a JSON file: {error}.") from error
+        raise ValueError(f"{path} is not a JSON file: {one_line(error)}.") from error
     if not isinstance(options, dict):
         raise ValueError(f"{path} must hold a JSON object. Received: {type(options).__name__}.")
     return options
@@ -337,19 +372,25 @@ def check_filters(filters: Any, max_characters: int | None = None) -> tuple[tupl
         pairs = tuple((width, number) for width, number in filters)
     except (TypeError, ValueError):
         raise ValueError(
-            f"`filters` must be pairs (width, number). Received: filters={filters!r}."
+            f"`filters` must be pairs (width, number). Received: filters={shown(filters)}."
         ) from None
     if not pairs:
         raise ValueError("`filters` must have at least one pair (width, number). Received: none.")
-    for width, number in pairs:
-        check_integer("filters: width", width, minimum=1)
-        check_integer("filters: number", number, minimum=1)
-        if max_characters is not None and width > max_characters:
-            raise ValueError(
-                f"`filters` must be no wider than a word's {max_characters} characters. "
-                f"Received: width={width}."
-            )
-    return pairs
+    check_integer("filters: number of pairs", len(pairs), maximum=MAX_LAYERS)
+    checked = tuple(
+        (
+            check_integer("filters: width", width, maximum=MAX_CHARACTERS),
+            check_integer("filters: number", number, maximum=MAX_SIZE),
+        )
+        for width, number in pairs
+    )
+    widest = max(width for width, _ in checked)
+    if max_characters is not None and widest > max_characters:
+        raise ValueError(
+            f"`filters` must be no wider than a word's {max_characters} characters. "
+            f"Received: width={widest}."
+        )
+    return checked
 
 
 def _section(
@@ -357,7 +398,9 @@ def _section(
 ) -> Mapping[str, Any]:
     section = _required(options, key, source, parent)
     if not isinstance(section, Mapping):
-        raise ValueError(f"{source}: `{parent}{key}` must be an object. Received: {section!r}.")
+        raise ValueError(
+            f"{source}: `{parent}{key}` must be an object. Received: {shown(section)}."
+        )
     return section
 
 
@@ -369,7 +412,7 @@ def _required(section: Mapping[str, Any], key: str, source: str, parent: str) ->
 
 def _report_unknown_keys(section: Mapping[str, Any], place: str, source: str) -> None:
     for key in sorted(set(section) - _KNOWN_KEYS[place]):
-        name = f"{place}.{key}".lstrip(".")
+        name = f"{place}.{one_line(key)[:100]}".lstrip(".")
         near = difflib.get_close_matches(key, _KNOWN_KEYS[place] - set(section), cutoff=0.7)
         if near:
             raise ValueError(f"{source}: unknown key `{name}`; is `{near[0]}` meant?")
@@ -377,9 +420,9 @@ def _report_unknown_keys(section: Mapping[str, Any], place: str, source: str) ->
 
 
 def _check_number_of_characters(number: Any, source: str) -> None:
-    if number not in (261, 262):
+    if number not in (NUM_CHARACTERS - 1, NUM_CHARACTERS):
         raise ValueError(
             f"{source}: `char_cnn.n_characters` must be 261 (as bilm-tf trains: 256 bytes and 5 "
             "marks) or 262 (as it is used: one more for padding); both mean the same file of 261 "
-            f"rows. Received: n_characters={number!r}."
+            f"rows. Received: n_characters={shown(number)}."
         )

@@ -1,4 +1,4 @@
-"""What the names of a text and of a feature file tell, before TensorFlow is there."""
+"""What the names of a text and of the file to make tell, before TensorFlow is there."""
 
 import importlib.util
 from pathlib import Path
@@ -10,6 +10,7 @@ _FORMS = {
     ".npy": "npy",
     ".parquet": "parquet",
 }
+_PICTURES = (".html", ".png", ".svg")
 
 
 def form_of(path: Path) -> str:
@@ -70,3 +71,35 @@ def check_paths(text: Path, output: Path, sentence: str | None) -> str:
             "line `--sentence`: mean or max), or write the vectors of words to .hdf5 or .tfrecord."
         )
     return form
+
+
+def check_picture(output: Path) -> None:
+    """Checks that the vectors of a word can be drawn into a file.
+
+    Args:
+        output: the file to make.
+
+    Raises:
+        ValueError: if the name's ending is of no kind of picture, or matplotlib is missing.
+    """
+    if output.suffix.lower() not in _PICTURES:
+        raise ValueError(
+            f"{output} must have an ending that tells what to make: {', '.join(_PICTURES)}. Found: "
+            f"{output.suffix or 'none'}."
+        )
+    if output.suffix.lower() != ".html":
+        check_installed("matplotlib", f"{output} needs matplotlib")
+
+
+def check_installed(module: str, needed: str) -> None:
+    """Checks that a library for pictures is there.
+
+    Args:
+        module: its name.
+        needed: what needs it, for the message.
+
+    Raises:
+        ValueError: if it is not.
+    """
+    if importlib.util.find_spec(module) is None:
+        raise ValueError(f"{needed}: pip install 'elmo_tf2[plots]'")

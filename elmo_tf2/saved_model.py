@@ -11,7 +11,7 @@ import keras
 import tensorflow as tf
 
 from elmo_tf2.arguments import check_choice
-from elmo_tf2.characters import words_to_char_ids
+from elmo_tf2.characters import checked_lengths, words_to_char_ids
 from elmo_tf2.data.tokenizers import tokenize
 from elmo_tf2.files import check_free, completed
 from elmo_tf2.layers.packing import padded
@@ -96,19 +96,7 @@ class ExportedElmo(tf.train.Checkpoint):
     @tf.function(input_signature=[_TOKENS, _LENGTHS], autograph=False)
     def tokens(self, tokens: tf.Tensor, sequence_len: tf.Tensor) -> dict[str, tf.Tensor]:
         """Words to all outputs."""
-        batch, max_length = tf.unstack(tf.shape(tokens))
-        fits = tf.reduce_all((sequence_len >= 0) & (sequence_len <= max_length))
-        check = tf.debugging.Assert(
-            fits & tf.equal(tf.size(sequence_len), batch),
-            [
-                "`sequence_len` must be a number in 0…max_length for every sentence. Received:",
-                sequence_len,
-                "for tokens of shape",
-                tf.shape(tokens),
-            ],
-        )
-        with tf.control_dependencies([check]):
-            return self._encode(tokens, tf.identity(sequence_len))
+        return self._encode(tokens, checked_lengths("sequence_len", sequence_len, tokens))
 
     @tf.function(input_signature=[_STRINGS], autograph=False)
     def tokenize(self, strings: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -138,7 +126,7 @@ class ExportedElmo(tf.train.Checkpoint):
         if self._is_listing:
             return tf.zeros([])
         if signature == "tokens":
-            lengths = tf.cast(inputs["sequence_len"], tf.int32)
+            lengths = checked_lengths("sequence_len", inputs["sequence_len"], inputs["tokens"])
             outputs = self.tokens(inputs["tokens"], lengths)
         else:
             outputs = self.default(inputs)

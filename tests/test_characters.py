@@ -229,3 +229,27 @@ def test_ids_are_those_that_bilm_tf_gave(golden):
     np.testing.assert_array_equal([word_to_char_ids(word) for word in words], ids)
     np.testing.assert_array_equal(words_to_char_ids(tf.constant(words)), ids)
     np.testing.assert_array_equal(reference.sentence_char_ids(words), ids)
+
+
+# --- lengths that do not fit
+
+
+@pytest.mark.parametrize("in_graph", [False, True])
+@pytest.mark.parametrize(
+    "lengths", [[1], [1, 2, 0], [], [1, 3], [-1, 2], [1, 2**32 + 1], [2**31, 1], [1, 2**63 - 1]]
+)
+def test_lengths_must_be_one_a_sentence_and_within_it(lengths, in_graph):
+    def call(tokens, lengths):
+        return sentences_to_char_ids(tokens, lengths, 6)
+
+    if in_graph:
+        signature = [tf.TensorSpec([None, None], tf.string), tf.TensorSpec([None], tf.int64)]
+        call = tf.function(call, input_signature=signature, autograph=False)
+    tokens = tf.constant([["a", "b"], ["c", ""]])
+    with pytest.raises(
+        tf.errors.InvalidArgumentError,
+        match="`lengths` must be a number from 0 to max_length for every",
+    ):
+        call(tokens, tf.constant(lengths, tf.int64))
+    ids = call(tokens, tf.constant([2, 1], tf.int64))
+    np.testing.assert_array_equal(ids[..., 0] > 0, [[True, True], [True, False]])

@@ -2,6 +2,7 @@
 
 import importlib.metadata
 import io
+import json
 import logging
 import os
 import re
@@ -159,6 +160,17 @@ def test_a_users_mistake_is_told_in_a_line_and_ends_with_1(model, tmp_path, argu
     assert line.startswith("Error: ")
     assert re.search(message, line)
     assert [path.name for path in tmp_path.iterdir()] == ["text.txt"]
+
+
+def test_options_of_another_model_are_told_in_a_line(model, tmp_path):
+    options = json.loads((model / "options.json").read_text())
+    options["lstm"]["n_layers"] += 1
+    path = tmp_path / "options.json"
+    path.write_text(json.dumps({**options, "unheard_of": 1}))
+    output = run("convert", model, tmp_path / "out", "--options", path, exit_code=1)
+    warning, error = output.splitlines()
+    assert warning == f"Warning: {path}: unknown key `unheard_of` is passed over."
+    assert error.startswith(f"Error: {model}/weights.hdf5 does not fit {path}: `RNN_0/")
 
 
 def test_a_fault_of_the_program_keeps_its_traceback(model, monkeypatch):

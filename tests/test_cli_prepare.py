@@ -62,6 +62,8 @@ def test_the_progress_of_unknown_length_is_told_too(monkeypatch):
 
 def test_every_option_reaches_the_library(text, tmp_path, monkeypatch):
     received = {}
+    (tmp_path / "more.gz").write_bytes(b"")
+    monkeypatch.chdir(tmp_path)
 
     def prepare(texts, out, **kwargs):
         received.update(kwargs, texts=texts, out=out)

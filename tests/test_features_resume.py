@@ -211,6 +211,26 @@ def test_a_damaged_progress_file_is_an_error(run, content):
         run()
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("sentences", "abc"),
+        ("sentences", None),
+        ("tokens", -1),
+        ("finished_sentences", 10**23),
+        ("finished_sentences", -1),
+        ("finished_tokens", 1e30),
+    ],
+)
+def test_numbers_of_a_progress_file_that_are_none_are_an_error(name, value, run):
+    run.interrupt()
+    path = run.folder / "progress.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), name: value}))
+    with pytest.raises(ValueError, match=f"progress.json can't be read: `{name}` must be"):
+        run()
+    assert path.exists()
+
+
 # The machine.
 
 

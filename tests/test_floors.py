@@ -8,9 +8,9 @@ import pytest
 PACKAGE = Path(__file__).resolve().parents[1] / "elmo_tf2"
 
 FLOORS = [
-    {"config", "characters", "arguments", "files", "feature_files", "presets"},
+    {"config", "characters", "arguments", "files", "feature_files", "lazy", "presets"},
     {"layers", "data", "model_card"},
-    {"weights"},
+    {"pretraining_config", "weights"},
     {"models"},
     {"saved_model", "features", "convert", "training"},
     {"plot"},

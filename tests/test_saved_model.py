@@ -162,6 +162,19 @@ def test_a_wrong_sequence_len_is_an_error(by, lengths, fault, loaded):
         call(tokens=tokens, sequence_len=tf.constant(lengths))
 
 
+@pytest.mark.parametrize("lengths", [[2, 2**32 + 1], [2, 2**31], [2], [2, 1, 1], [2, -(2**32)]])
+def test_lengths_of_64_bits_are_checked_before_they_are_cut_to_32(lengths, loaded):
+    inputs = {"tokens": tf.constant([["a", "b"], ["c", ""]])}
+    # TensorFlow may know the shapes, and find before the check runs that they do not fit.
+    errors = tf.errors.InvalidArgumentError, ValueError
+    with pytest.raises(errors, match="`sequence_len` must be a number|Dimensions must be equal"):
+        loaded(
+            {**inputs, "sequence_len": tf.constant(lengths, tf.int64)},
+            signature="tokens",
+            as_dict=True,
+        )
+
+
 # --- what is trainable
 
 

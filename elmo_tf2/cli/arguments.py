@@ -6,6 +6,12 @@ from typing import Annotated, Any
 
 import typer
 
+from elmo_tf2.cli.messages import warnings_later
+from elmo_tf2.config import ElmoConfig
+from elmo_tf2.data.vocabulary_file import read_vocabulary
+from elmo_tf2.files import check_file
+from elmo_tf2.presets import find_model
+
 
 class Tokenizer(str, Enum):
     """How text becomes words."""
@@ -59,3 +65,41 @@ Prove = Annotated[
         "that you do not trust.",
     ),
 ]
+
+
+def checked_model(
+    model: Path,
+    options: Path | None = None,
+    vocab: Path | None = None,
+    only_weights: bool = False,
+) -> Path:
+    """Finds a model, and what is wrong with it or the files beside it, before TensorFlow is there.
+
+    Args:
+        model: its path or the name of a preset.
+        options: its sizes, if they are given.
+        vocab: its words, if they are given.
+        only_weights: whether it must be something that `read_weights` reads.
+
+    Returns:
+        Its path.
+
+    Raises:
+        FileNotFoundError: if a file is missing.
+        ValueError: if it is no model, or a file can't be read.
+    """
+    from elmo_tf2.weights import detect, read_weights
+    from elmo_tf2.weights.model_folder import OPTIONS_FILE, find_one
+
+    path = find_model(model)
+    kind = detect(path)
+    if only_weights and kind in ("saved model", "vocabulary embeddings"):
+        read_weights(path)  # which tells what to give instead
+    if options is None and kind == "model folder":
+        options = find_one(path, OPTIONS_FILE, "*options*.json")
+    if options is not None:
+        with warnings_later():
+            ElmoConfig.from_file(check_file(options, "options file"))
+    if vocab is not None:
+        read_vocabulary(vocab)
+    return path

@@ -1,6 +1,7 @@
 """The commands put together, and what becomes of errors."""
 
 import os
+import re
 import sys
 from importlib.metadata import PackageNotFoundError, version
 from typing import Annotated, Any
@@ -9,7 +10,7 @@ import typer
 from typer.core import TyperGroup
 
 from elmo_tf2.cli import convert, demo, embed, evaluate, export, inspect, plot, prepare, pretrain
-from elmo_tf2.cli.messages import complain, error_text, say, show_warnings
+from elmo_tf2.cli.messages import complain, drop_output, error_text, say, show_warnings
 
 _HELP = """\
 ELMo word vectors on TensorFlow 2: published weights in, a SavedModel or vectors out.
@@ -48,7 +49,7 @@ class Commands(TyperGroup):
             text = error_text(error)
             if text is None:
                 raise
-            complain(f"Error: {text}")
+            complain("Error: " + re.sub(r"\s*\n\s*", " ", text))
             raise typer.Exit(1) from None
 
 
@@ -109,10 +110,25 @@ def _threads_of_an_operation() -> int:
     return max(1, processors // 2)
 
 
+def _open_what_is_closed() -> None:
+    """Makes standard streams that were closed (`>&-`) empty ones.
+
+    The next files to be opened would get their numbers, and what is printed.
+    """
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode))  # which gets the lowest number, this one's
+
+
 def main() -> None:
     """Runs the command line."""
+    _open_what_is_closed()
     for stream in (sys.stdout, sys.stderr):
         # A name that the terminal can't show is no reason to fail.
         stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     os.environ.setdefault("TF_NUM_INTRAOP_THREADS", str(_threads_of_an_operation()))
-    app(prog_name="elmo-tf2")
+    try:
+        app(prog_name="elmo-tf2")
+    except OSError as error:  # of printing the help or the version: a command's own have been told
+        drop_output()
+        sys.exit(f"Error: standard output: {error.strerror}")

@@ -6,9 +6,9 @@ from typing import Annotated
 
 import typer
 
-from elmo_tf2.cli.arguments import Options, Overwrite, Prove, Vocab, model_argument
+from elmo_tf2.cli.arguments import Options, Overwrite, Prove, Vocab, checked_model, model_argument
 from elmo_tf2.cli.messages import quiet_imports, say, say_table
-from elmo_tf2.presets import find_model
+from elmo_tf2.files import check_free
 
 HELP = """\
 Turn published ELMo weights in any form into a model folder.
@@ -57,7 +57,10 @@ def convert(
     overwrite: Overwrite = False,
 ) -> None:
     """Turns weights into a model folder."""
-    source = find_model(source)
+    from elmo_tf2.weights.model_folder import MODEL_FOLDER_PARTS
+
+    source = checked_model(source, options, vocab, only_weights=True)
+    check_free(dest, overwrite, MODEL_FOLDER_PARTS)
     with quiet_imports():
         from elmo_tf2 import convert as library
         from elmo_tf2.cli.describe import config_rows

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from elmo_tf2.cli.arguments import Overwrite, Prove
+from elmo_tf2.cli.arguments import Overwrite, Prove, checked_model
 from elmo_tf2.cli.messages import quiet_imports, say, say_table
+from elmo_tf2.demo.senses import read_senses
 from elmo_tf2.files import check_free
-from elmo_tf2.presets import DEFAULT_PRESET, find_model
+from elmo_tf2.presets import DEFAULT_PRESET
 
 if TYPE_CHECKING:
     from elmo_tf2.demo import Demonstration, WordFigures
@@ -51,14 +52,14 @@ def demo(
     prove: Prove = True,
 ) -> None:
     """Shows what ELMo does."""
-    model = find_model(model)
-    check_free(out, overwrite)
-    with quiet_imports():
-        from elmo_tf2.demo import demonstrate, read_senses
-
     senses = read_senses()
     if word is not None and word not in senses:
         raise typer.BadParameter(f"There are sentences for these words: {', '.join(senses)}.")
+    check_free(out, overwrite)
+    model = checked_model(model, only_weights=True)
+    with quiet_imports():
+        from elmo_tf2.demo import demonstrate
+
     made = demonstrate(model, out, overwrite, prove)
     say(f"Exported {model.name} to {made.saved_model}, and opened it with hub.load in another")
     say(f"process: python word_vectors.py {model.name} senses.json vectors.npz")
@@ -118,7 +119,7 @@ def _say_summary(words: "Sequence[WordFigures]") -> None:
 
 
 def _draw(made: "Demonstration", word: str) -> None:
-    from elmo_tf2.demo import PICTURE_FILE, draw_senses, read_senses
+    from elmo_tf2.demo import PICTURE_FILE, draw_senses
 
     layers = {name: array for name, array in made.vectors[word].items() if name != "elmo"}
     path = made.folder / PICTURE_FILE

@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from elmo_tf2.cli.arguments import Prove, Tokenizer, model_argument
+from elmo_tf2.arguments import MAX_INTEGER, shown
+from elmo_tf2.cli.arguments import Prove, Tokenizer, checked_model, model_argument
 from elmo_tf2.cli.messages import complain, progress_bar, quiet_imports, say
+from elmo_tf2.config import MAX_LAYERS
 from elmo_tf2.feature_files import check_paths
 from elmo_tf2.files import check_file, check_free
 from elmo_tf2.presets import find_model
@@ -87,30 +89,35 @@ class SentenceVectors(str, Enum):
 def _layers(value: str) -> tuple[int, ...] | str:
     """The argument of `embed_file`."""
     try:
-        return value if value == "mix" else tuple(map(int, value.split(",")))
+        layers = tuple(map(int, "" if value == "mix" else value.split(",")))
     except ValueError:
+        layers = (-1,)
+    if len(set(layers)) < len(layers) or not all(0 <= layer <= MAX_LAYERS for layer in layers):
         raise typer.BadParameter(
-            f"{value!r} is neither 'mix' nor numbers with commas between them, as in 0,2."
-        ) from None
+            f"{shown(value)} is neither 'mix' nor different numbers of layers with commas between "
+            "them, as in 0,2."
+        )
+    return layers or value
 
 
 def readable_model(model: Path, prove: bool) -> "Path | ElmoEmbeddings":
     """What `embed_file` takes of a model.
 
     Args:
-        model: of `find_model`.
+        model: of `checked_model`.
         prove: whether a TF1 Hub module is run to compare its vectors.
 
     Returns:
         Its path; of a TF1 Hub module, which `embed_file` does not take, the model.
     """
-    with quiet_imports():
-        from elmo_tf2.convert import load_weights
-        from elmo_tf2.models import ElmoEmbeddings
-        from elmo_tf2.weights import detect
+    from elmo_tf2.weights import detect
 
     if detect(model) != "tf1 hub module":
         return model
+    with quiet_imports():
+        from elmo_tf2.convert import load_weights
+        from elmo_tf2.models import ElmoEmbeddings
+
     return ElmoEmbeddings.from_weights(load_weights(model, prove=prove))
 
 
@@ -161,6 +168,7 @@ def embed(
         int,
         typer.Option(
             min=1,
+            max=MAX_INTEGER,
             metavar="NUMBER",
             help="The most sentences that are computed together. Long ones are fewer; smaller "
             "batches need less memory.",
@@ -211,6 +219,7 @@ def embed(
         int,
         typer.Option(
             min=1,
+            max=MAX_INTEGER,
             metavar="NUMBER",
             help="The most words (or sentences, with --sentence) for the projector; of more, "
             "sentences are drawn at random.",
@@ -227,6 +236,8 @@ def embed(
     prove: Prove = True,
 ) -> None:
     """Computes the vectors of a text."""
+    from elmo_tf2.weights import detect
+
     chosen = None if layers is None else _layers(layers)
     options: dict[str, Any] = {
         "overwrite": overwrite,
@@ -243,6 +254,12 @@ def embed(
     else:
         check_paths(text, out, options["sentence"])
     check_free(out, overwrite)
+    checked_model(model)
+    if dtype is Dtype.bfloat16 and detect(model) == "saved model":
+        raise typer.BadParameter(
+            f"{model} is a SavedModel, which computes in the dtype of its export. Leave --dtype "
+            "away, or export the weights again with it."
+        )
     source = readable_model(model, prove)
     if projector:
         _write_projector(source, text, out, max_points, options)

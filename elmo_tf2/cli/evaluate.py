@@ -5,8 +5,10 @@ from typing import Annotated
 
 import typer
 
-from elmo_tf2.cli.arguments import Options, Overwrite, Vocab, model_argument
+from elmo_tf2.arguments import MAX_INTEGER
+from elmo_tf2.cli.arguments import Options, Overwrite, Vocab, checked_model, model_argument
 from elmo_tf2.cli.messages import progress_bar, quiet_imports, say, say_table
+from elmo_tf2.files import check_file, check_free
 from elmo_tf2.presets import find_model
 
 HELP = """\
@@ -43,6 +45,7 @@ def evaluate(
         int,
         typer.Option(
             min=1,
+            max=MAX_INTEGER,
             metavar="NUMBER",
             help="Parts of the text read at once, or sentences by a merged model.",
         ),
@@ -53,14 +56,14 @@ def evaluate(
 ) -> None:
     """Measures perplexity."""
     model = find_model(model)
-    with quiet_imports():
-        from elmo_tf2.files import check_file, check_free
-        from elmo_tf2.training import Perplexity, language_model, perplexity, write_scores
-        from elmo_tf2.weights import read_weights
-
     check_file(text, "text")
     if scores is not None:
         check_free(scores, overwrite)
+    checked_model(model, options, vocab, only_weights=True)
+    with quiet_imports():
+        from elmo_tf2.training import Perplexity, language_model, perplexity, write_scores
+        from elmo_tf2.weights import read_weights
+
     weights = read_weights(model, options, vocab)
     lm, vocabulary = language_model(weights)
     with open(text, "rb") as lines:

@@ -6,10 +6,17 @@ from typing import Annotated
 
 import typer
 
-from elmo_tf2.cli.arguments import Options, Overwrite, Prove, Tokenizer, model_argument
+from elmo_tf2.cli.arguments import (
+    Options,
+    Overwrite,
+    Prove,
+    Tokenizer,
+    checked_model,
+    model_argument,
+)
 from elmo_tf2.cli.messages import quiet_imports, say
+from elmo_tf2.data.vocabulary_file import read_vocabulary
 from elmo_tf2.files import check_free
-from elmo_tf2.presets import find_model
 
 HELP = """\
 Make a TensorFlow 2 SavedModel that hub.load takes.
@@ -102,15 +109,19 @@ def export(
     overwrite: Overwrite = False,
 ) -> None:
     """Makes a SavedModel."""
-    name, model = model, find_model(model)
+    name, model = model, checked_model(model, options, only_weights=True)
     check_free(out, overwrite)
+    words = () if vocab is None else read_vocabulary(vocab)
+    if trainable is Trainable.all and (words or dtype is Dtype.bfloat16):
+        raise typer.BadParameter(
+            "--trainable all is for neither --vocab, whose stored vectors training would leave "
+            "behind, nor --dtype bfloat16, whose steps are too coarse to learn by."
+        )
     with quiet_imports():
         from elmo_tf2.convert import load_weights
-        from elmo_tf2.data.vocabulary_file import read_vocabulary
         from elmo_tf2.models import ElmoEmbeddings
         from elmo_tf2.saved_model import export_saved_model
 
-    words = () if vocab is None else read_vocabulary(vocab)
     weights = load_weights(model, options=options, prove=prove)
     elmo = ElmoEmbeddings.from_weights(
         weights, tokenizer=None if tokenizer is None else tokenizer.value

@@ -3,9 +3,8 @@
 from pathlib import Path
 from typing import Annotated
 
-from elmo_tf2.cli.arguments import model_argument
+from elmo_tf2.cli.arguments import checked_model, model_argument
 from elmo_tf2.cli.messages import quiet_imports, say, say_table
-from elmo_tf2.presets import find_model
 
 HELP = """\
 Tell what a file or folder is.
@@ -32,10 +31,11 @@ def inspect(
     ],
 ) -> None:
     """Tells what a file or folder is."""
-    path = find_model(path)
+    from elmo_tf2.weights import detect
+
+    path = checked_model(path)
     with quiet_imports():
         from elmo_tf2.cli import describe
-        from elmo_tf2.weights import detect
 
     kind = detect(path)
     say(f"{path}: {kind}")

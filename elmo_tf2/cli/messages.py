@@ -1,6 +1,7 @@
 """Everything the command line says: results to stdout; errors, warnings, progress to stderr."""
 
 import contextlib
+import errno
 import logging
 import os
 import re
@@ -21,7 +22,18 @@ def say(text: str = "") -> None:
     Args:
         text: what to print.
     """
-    typer.echo(text)
+    try:
+        typer.echo(text)
+    except OSError as error:
+        drop_output()
+        if error.errno not in (errno.EPIPE, errno.EBADF):  # nobody reads: the work goes on
+            raise
+
+
+def drop_output() -> None:
+    """Lets standard output lead nowhere, or Python would fail at its end with what is buffered."""
+    with open(os.devnull, "w") as nowhere:
+        os.dup2(nowhere.fileno(), sys.stdout.fileno())
 
 
 def say_table(rows: Iterable[tuple[str, str]]) -> None:
@@ -55,7 +67,7 @@ def error_text(error: BaseException) -> str | None:
         The text, or None if it is a fault of the program, of which the traceback should be seen.
     """
     if isinstance(error, BrokenPipeError):
-        return None  # the reader of a pipe wants no more
+        return None  # of a program that this one started
     of_hdf5 = re.search(r"filename = '(.*?)',.* errno = (\d+),", str(error), re.DOTALL)
     if of_hdf5:
         return f"{of_hdf5[1]}: {os.strerror(int(of_hdf5[2]))}"
@@ -96,6 +108,20 @@ def show_warnings() -> None:
     logger = logging.getLogger("elmo_tf2")
     if not any(isinstance(handler, WarningHandler) for handler in logger.handlers):
         logger.addHandler(WarningHandler(logging.WARNING))
+
+
+@contextlib.contextmanager
+def warnings_later() -> Iterator[None]:
+    """Hides the library's warnings of what will be read again.
+
+    Yields:
+        Nothing.
+    """
+    logging.disable(logging.WARNING)
+    try:
+        yield
+    finally:
+        logging.disable(logging.NOTSET)
 
 
 @contextlib.contextmanager

@@ -6,10 +6,16 @@ from typing import Annotated
 
 import typer
 
-from elmo_tf2.cli.arguments import Overwrite, Prove, Tokenizer
+from elmo_tf2.arguments import MAX_INTEGER
+from elmo_tf2.cli.arguments import Overwrite, Prove, Tokenizer, checked_model
 from elmo_tf2.cli.embed import readable_model
 from elmo_tf2.cli.messages import progress_bar, quiet_imports, say, say_table
-from elmo_tf2.presets import DEFAULT_PRESET, find_model
+from elmo_tf2.config import MAX_LAYERS
+from elmo_tf2.data.text_files import find_texts
+from elmo_tf2.feature_files import check_installed, check_picture
+from elmo_tf2.files import check_free
+from elmo_tf2.plot.styles import MAX_GROUPS
+from elmo_tf2.presets import DEFAULT_PRESET
 
 HELP = """\
 Draw a word's vectors in every sentence of a text.
@@ -51,11 +57,16 @@ def plot(
         ),
     ] = Path(DEFAULT_PRESET),
     clusters: Annotated[
-        int, typer.Option(min=1, metavar="NUMBER", help="Number of clusters; 1 for none.")
+        int,
+        typer.Option(
+            min=1, max=MAX_GROUPS, metavar="NUMBER", help="Number of clusters; 1 for none."
+        ),
     ] = 2,
     layer: Annotated[
         int | None,
         typer.Option(
+            min=0,
+            max=MAX_LAYERS,
             metavar="NUMBER",
             help="The layer whose vectors are clustered; 0 is without context. [default: the last]",
             show_default=False,
@@ -75,6 +86,7 @@ def plot(
         typer.Option(
             "--max-points",
             min=2,
+            max=MAX_INTEGER,
             metavar="NUMBER",
             help="The most occurrences to draw; of more, so many are chosen at random.",
         ),
@@ -90,7 +102,12 @@ def plot(
     prove: Prove = True,
 ) -> None:
     """Draws the vectors of a word."""
-    source = readable_model(find_model(model), prove)
+    check_picture(out)
+    if clusters > 1 and not labels:
+        check_installed("sklearn", "Clusters need scikit-learn")
+    check_free(out, overwrite)
+    find_texts([text])
+    source = readable_model(checked_model(model), prove)
     with quiet_imports():
         from elmo_tf2.plot import plot_word
 

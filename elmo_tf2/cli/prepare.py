@@ -7,8 +7,12 @@ from typing import Annotated, Any
 
 import typer
 
+from elmo_tf2.arguments import MAX_INTEGER, MAX_SEED, check_rate
 from elmo_tf2.cli.arguments import Overwrite, Tokenizer
 from elmo_tf2.cli.messages import progress_bar, quiet_imports, say, say_table
+from elmo_tf2.data.shards import MAX_FILES
+from elmo_tf2.data.text_files import find_texts
+from elmo_tf2.files import check_free
 
 HELP = """\
 Turn any text into what a language model is trained on.
@@ -77,6 +81,7 @@ def prepare(
         int | None,
         typer.Option(
             min=1,
+            max=MAX_FILES,
             metavar="NUMBER",
             help="Files of the train part. [default: one for every 8 MB, at most 128]",
             show_default=False,
@@ -85,13 +90,17 @@ def prepare(
     min_count: Annotated[
         int,
         typer.Option(
-            min=1, metavar="NUMBER", help="Words that are rarer are not in the vocabulary."
+            min=1,
+            max=MAX_INTEGER,
+            metavar="NUMBER",
+            help="Words that are rarer are not in the vocabulary.",
         ),
     ] = 3,
     vocab_size: Annotated[
         int | None,
         typer.Option(
             min=4,
+            max=MAX_INTEGER,
             metavar="NUMBER",
             help="The most words of the vocabulary, with <S>, </S> and <UNK>. [default: no bound]",
             show_default=False,
@@ -99,12 +108,24 @@ def prepare(
     ] = None,
     seed: Annotated[
         int,
-        typer.Option(min=0, metavar="NUMBER", help="The same text and seed give the same files."),
+        typer.Option(
+            min=0,
+            max=MAX_SEED,
+            metavar="NUMBER",
+            help="The same text and seed give the same files.",
+        ),
     ] = 0,
     overwrite: Overwrite = False,
 ) -> None:
     """Turns text into what a language model is trained on."""
     start = time.monotonic()
+    if tokenized and tokenizer is Tokenizer.words:
+        raise ValueError(
+            "--tokenizer must be 'spaces' with --tokenized, which takes words as they are."
+        )
+    check_rate("heldout", heldout)
+    check_free(out, overwrite)
+    find_texts(texts)
     with quiet_imports():
         from elmo_tf2.data import prepare as library
 

@@ -14,11 +14,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from elmo_tf2.arguments import MAX_INTEGER, check_choice, one_line
+from elmo_tf2.cli.arguments import checked_model
 from elmo_tf2.cli.messages import quiet_imports, say, say_table
-from elmo_tf2.presets import find_model
+from elmo_tf2.config import TOKENIZERS, ElmoConfig
+from elmo_tf2.data.vocabulary_file import read_vocabulary
+from elmo_tf2.files import check_free
+from elmo_tf2.pretraining_config import PretrainingConfig
 
 if TYPE_CHECKING:
-    from elmo_tf2.training import PretrainingConfig, RunFolder
+    from elmo_tf2.training import RunFolder
+    from elmo_tf2.weights import ElmoWeights
 
 HELP = """\
 Train a language model on text.
@@ -84,15 +90,34 @@ def pretrain(
         bool, typer.Option("--resume", help="Go on with a run from its last checkpoint.")
     ] = False,
     save_every: Annotated[
-        int, typer.Option(min=1, metavar="UPDATES", help="Updates between two checkpoints.")
+        int,
+        typer.Option(
+            min=1, max=MAX_INTEGER, metavar="UPDATES", help="Updates between two checkpoints."
+        ),
     ] = 500,
     evaluate_every: Annotated[
         int,
-        typer.Option(min=1, metavar="UPDATES", help="Updates between two held-out perplexities."),
+        typer.Option(
+            min=1,
+            max=MAX_INTEGER,
+            metavar="UPDATES",
+            help="Updates between two held-out perplexities.",
+        ),
     ] = 2000,
 ) -> None:
     """Trains a language model."""
-    initial = None if initial is None else find_model(initial)
+    initial = None if initial is None else checked_model(initial, only_weights=True)
+    if resume:
+        if data or config or changes or initial:
+            raise typer.BadParameter("--resume goes on with what the run has; give RUN alone.")
+        PretrainingConfig.from_file(run / "config.yaml")
+        made = None
+    else:
+        if data is None:
+            raise typer.BadParameter("A new run needs --data. To go on with a run: --resume.")
+        if "TF_CONFIG" not in os.environ:  # of several workers the first one may have made it
+            check_free(run)
+        made = _settings(data, config, changes or [])
     with quiet_imports():
         from elmo_tf2.training import RunFolder
         from elmo_tf2.training import pretrain as library
@@ -102,15 +127,10 @@ def pretrain(
     is_chief = strategy.extended.should_checkpoint
     folder = RunFolder(run)
     weights = None
-    if resume:
-        if data or config or changes or initial:
-            raise typer.BadParameter("--resume goes on with what the run has; give RUN alone.")
-    else:
-        if data is None:
-            raise typer.BadParameter("A new run needs --data. To go on with a run: --resume.")
+    if made is not None:
         weights = None if initial is None else read_weights(initial)
         if is_chief:
-            _create(folder, data, config, changes or [], weights)
+            _create(folder, *made, weights)
         else:
             _wait_for(folder)
     settings = folder.read_config()
@@ -118,7 +138,7 @@ def pretrain(
     say_table(_rows(settings, folder))
     with strategy.scope(), _stop_when_asked() as stop, _progress(settings) as progress:
         try:
-            library(
+            model = library(
                 run,
                 initial=weights,
                 callbacks=[progress, stop],
@@ -130,19 +150,17 @@ def pretrain(
             raise
     if not is_chief:
         return
-    last = folder.read_history()[-1]
-    say(f"Done after {int(last['update']):,} updates.")
-    if last["heldout_perplexity"]:
-        say(f"Held-out perplexity: {float(last['heldout_perplexity']):.2f}")
+    say(f"Done after {model.num_updates:,} updates.")
+    last = [row["heldout_perplexity"] for row in folder.read_history()[-1:]]
+    if any(last):
+        say(f"Held-out perplexity: {float(last[0]):.2f}")
     say(f"To use it: elmo-tf2 export {run} elmo_saved_model")
 
 
-def _create(
-    folder: "RunFolder", data: Path, config: Path | None, changes: list[str], weights: Any
-) -> None:
-    from elmo_tf2.data.vocabulary_file import read_vocabulary
-    from elmo_tf2.training import PretrainingConfig
-
+def _settings(
+    data: Path, config: Path | None, changes: list[str]
+) -> tuple[PretrainingConfig, Path, list[Path], tuple[str, ...]]:
+    """What a new run has of its configuration and its data."""
     settings = PretrainingConfig() if config is None else PretrainingConfig.from_file(config)
     settings = settings.changed(changes)
     files = sorted((data / "train").glob("*.txt"))
@@ -153,24 +171,39 @@ def _create(
     tokenizer = "spaces"
     if (data / "prepared.json").exists():
         tokenizer = _tokenizer(data / "prepared.json")
-    vocabulary = read_vocabulary(data / "vocab.txt")
-    model = settings.model
+    settings = _with_model(settings, settings.model, tokenizer)
+    return settings, data / "heldout.txt", files, read_vocabulary(data / "vocab.txt")
+
+
+def _with_model(
+    settings: PretrainingConfig, model: ElmoConfig, tokenizer: str
+) -> PretrainingConfig:
+    return dataclasses.replace(settings, model=dataclasses.replace(model, tokenizer=tokenizer))
+
+
+def _create(
+    folder: "RunFolder",
+    settings: PretrainingConfig,
+    heldout: Path,
+    files: list[Path],
+    vocabulary: tuple[str, ...],
+    weights: "ElmoWeights | None",
+) -> None:
     if weights is not None:
-        model = weights.config
+        settings = _with_model(settings, weights.config, settings.model.tokenizer)
         if weights.softmax is not None and weights.vocabulary is not None:
             vocabulary = weights.vocabulary
-    settings = dataclasses.replace(settings, model=dataclasses.replace(model, tokenizer=tokenizer))
-    heldout = data / "heldout.txt"
     folder.create(settings, vocabulary, files, heldout if heldout.exists() else None)
 
 
 def _tokenizer(prepared: Path) -> str:
     try:
-        return json.loads(prepared.read_text(encoding="utf-8"))["tokenizer"]
-    except (ValueError, LookupError, TypeError) as error:
+        told = json.loads(prepared.read_text(encoding="utf-8"))
+        return check_choice("tokenizer", told["tokenizer"], TOKENIZERS)
+    except (ValueError, LookupError, TypeError, RecursionError) as error:
         raise ValueError(
-            f"{prepared} does not tell the tokenizer: {error}. Run `elmo-tf2 prepare` again, or "
-            "remove the file if words are apart by spaces."
+            f"{prepared} does not tell the tokenizer: {one_line(error)}. Run `elmo-tf2 prepare` "
+            "again, or remove the file if words are apart by spaces."
         ) from error
 
 
@@ -186,7 +219,7 @@ def _wait_for(folder: "RunFolder", seconds: float = 300) -> None:
         time.sleep(0.5)
 
 
-def _rows(settings: "PretrainingConfig", folder: "RunFolder") -> list[tuple[str, str]]:
+def _rows(settings: PretrainingConfig, folder: "RunFolder") -> list[tuple[str, str]]:
     from elmo_tf2.convert import num_parameters
 
     negatives = settings.num_negatives
@@ -203,7 +236,7 @@ def _rows(settings: "PretrainingConfig", folder: "RunFolder") -> list[tuple[str,
     ]
 
 
-def _predicted(settings: "PretrainingConfig") -> str:
+def _predicted(settings: PretrainingConfig) -> str:
     masking = settings.masking
     if masking is None:
         return "the next word in each direction"
@@ -258,7 +291,7 @@ def _stop_when_asked() -> Iterator[Any]:
 
 
 @contextlib.contextmanager
-def _progress(settings: "PretrainingConfig") -> Iterator[Any]:
+def _progress(settings: PretrainingConfig) -> Iterator[Any]:
     """A Keras callback that shows on a terminal how far the run is."""
     import keras
     from rich import progress

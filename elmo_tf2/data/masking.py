@@ -1,12 +1,14 @@
 """Masking: which words of a text a model is not to see, and to predict."""
 
 import dataclasses
-
-import tensorflow as tf
+from typing import TYPE_CHECKING
 
 from elmo_tf2.arguments import check_rate
-from elmo_tf2.characters import BEGIN_SENTENCE_WORD, END_SENTENCE_WORD, MASK_WORD
-from elmo_tf2.data.vocabulary import SPECIAL_WORDS, Vocabulary
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+    from elmo_tf2.data.vocabulary import Vocabulary
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,10 +42,9 @@ class Masking:
     kept_rate: float = 0.0
 
     def __post_init__(self) -> None:
-        check_rate("masked_share", self.masked_share)
-        check_rate("random_rate", self.random_rate)
-        if self.kept_rate != 1:
-            check_rate("kept_rate", self.kept_rate)
+        for name in ("masked_share", "random_rate", "kept_rate"):
+            rate = check_rate(name, getattr(self, name), may_be_one=name == "kept_rate")
+            object.__setattr__(self, name, rate)
         if not self.masked_share:
             raise ValueError(
                 "`masked_share` must be more than 0: nothing is learned without masked words. "
@@ -55,7 +56,7 @@ class Masking:
                 f"random_rate={self.random_rate!r}, kept_rate={self.kept_rate!r}."
             )
 
-    def others(self, vocabulary: Vocabulary) -> tf.Tensor:
+    def others(self, vocabulary: "Vocabulary") -> "tf.Tensor":
         """The words that may stand in the place of others.
 
         Args:
@@ -67,6 +68,10 @@ class Masking:
         Raises:
             ValueError: if there are none, though some are to stand there.
         """
+        import tensorflow as tf
+
+        from elmo_tf2.data.vocabulary import SPECIAL_WORDS
+
         words = [word for word in vocabulary.words if word not in SPECIAL_WORDS]
         if self.random_rate and not words:
             raise ValueError(
@@ -77,13 +82,13 @@ class Masking:
 
     def mask(
         self,
-        words: tf.Tensor,
-        others: tf.Tensor,
+        words: "tf.Tensor",
+        others: "tf.Tensor",
         seed: int,
-        position: tf.Tensor,
+        position: "tf.Tensor",
         first_row: int = 0,
         batch_size: int | None = None,
-    ) -> tuple[tf.Tensor, tf.Tensor]:
+    ) -> "tuple[tf.Tensor, tf.Tensor]":
         """Chooses words of a window and masks them.
 
         Args:
@@ -98,6 +103,10 @@ class Masking:
             The words that are to be seen, and which ones were chosen: string and bool tensors,
             `(rows, tokens)`.
         """
+        import tensorflow as tf
+
+        from elmo_tf2.characters import BEGIN_SENTENCE_WORD, END_SENTENCE_WORD, MASK_WORD
+
         rows, tokens = words.shape
         shape = [rows if batch_size is None else batch_size, tokens]
         window = tf.stack([tf.constant(seed, tf.int64), position[0]])

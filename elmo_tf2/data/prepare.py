@@ -11,10 +11,10 @@ from typing import NamedTuple, TypeVar
 
 import tensorflow as tf
 
-from elmo_tf2.arguments import check_choice, check_integer, check_rate
+from elmo_tf2.arguments import MAX_SEED, check_choice, check_integer, check_rate
 from elmo_tf2.characters import BEGIN_SENTENCE_WORD, END_SENTENCE_WORD
 from elmo_tf2.data import sentences
-from elmo_tf2.data.shards import HELDOUT_FILE, TRAIN_FOLDER, write_parts
+from elmo_tf2.data.shards import HELDOUT_FILE, MAX_FILES, TRAIN_FOLDER, write_parts
 from elmo_tf2.data.text_files import OnProgress, find_texts, read_texts
 from elmo_tf2.data.tokenizers import TOKENIZERS, put_words_apart
 from elmo_tf2.data.vocabulary import SPECIAL_WORDS, UNKNOWN_WORD
@@ -94,10 +94,11 @@ def prepare(
         normalize: "none", "nfc" or "nfkc": the normal form of Unicode to bring the text into. A
             model's own tokenizer does not do it: what it is given later must be in the same form.
         heldout: in [0, 1). Share of the sentences that are held out, about; at least one is.
-        shards: int > 0. Number of files of the train part; None: one for every 8 MB, at most 128.
+        shards: int from 1 to 1,000. Number of files of the train part; None: one for every 8 MB,
+            at most 128.
         min_count: int > 0. What is in the train part less often is not in the vocabulary.
         vocab_size: int > 3. The most words of the vocabulary, `<S>`, `</S>` and `<UNK>` included.
-        seed: int >= 0. The same text and seed give the same files.
+        seed: int >= 0, less than 2^32. The same text and seed give the same files.
         overwrite: whether an earlier `out` may be replaced.
         on_progress: is called with the number of bytes read and of all, 0 if it is not known.
 
@@ -122,9 +123,9 @@ def prepare(
     check_choice("normalize", normalize, sentences.NORMAL_FORMS)
     check_rate("heldout", heldout)
     check_integer("min_count", min_count)
-    check_integer("seed", seed, 0)
+    check_integer("seed", seed, 0, MAX_SEED)
     if shards is not None:
-        check_integer("shards", shards)
+        check_integer("shards", shards, maximum=MAX_FILES)
     if vocab_size is not None:
         check_integer("vocab_size", vocab_size, len(SPECIAL_WORDS) + 1)
     paths = find_texts(texts)

@@ -11,7 +11,8 @@ TRAIN_FOLDER = "train"
 HELDOUT_FILE = "heldout.txt"
 
 _SHARD_BYTES = 8_000_000
-_MAX_SHARDS = 128  # when chosen by size, for all are open at once
+_MAX_SHARDS = 128  # when chosen by size
+MAX_FILES = 1_000  # of the train part, for all are open at once
 
 
 class Part:

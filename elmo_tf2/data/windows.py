@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
+from elmo_tf2.arguments import check_integer
 from elmo_tf2.characters import BEGIN_SENTENCE_WORD, END_SENTENCE_WORD, words_to_char_ids
 from elmo_tf2.data.masking import Masking
 from elmo_tf2.data.vocabulary import Vocabulary
@@ -100,7 +101,7 @@ def training_windows(
     TensorShape([2, 3])
     """
     paths = sorted(str(path) for path in files)
-    _check_enough_text(paths, batch_size, unroll_steps, 1 if masking is None else 2)
+    check_enough_text(paths, batch_size, unroll_steps, masking)
     others = None if masking is None else masking.others(vocabulary)
     first, last = rows or (0, batch_size)
     all_paths = tf.constant(paths)
@@ -174,6 +175,8 @@ def text_windows(
         Dataset of dictionaries as those of `training_windows`, but with `mask`, bool `(rows,
         unroll_steps)`, which marks what is not padding, in place of the position.
     """
+    check_integer("batch_size", batch_size)
+    check_integer("unroll_steps", unroll_steps)
     streams = _streams(_sentences(tf.strings.join(list(sentences), "\n")))
     char_ids = words_to_char_ids(streams.words, max_characters)
     ids = vocabulary.ids(streams.words)
@@ -261,10 +264,23 @@ def _streams(sentences: tf.RaggedTensor) -> _Streams:
     )
 
 
-def _check_enough_text(
-    paths: Sequence[str], batch_size: int, unroll_steps: int, more_a_sentence: int
+def check_enough_text(
+    paths: Sequence[str], batch_size: int, unroll_steps: int, masking: Masking | None
 ) -> None:
-    """Checks that a shard has a window, given how many inputs a sentence has beside its words."""
+    """Checks that a shard has a window of every row.
+
+    Args:
+        paths: the shards.
+        batch_size: int > 0. Rows of a batch over all workers.
+        unroll_steps: int > 0. Tokens of a window.
+        masking: how words are masked, or None.
+
+    Raises:
+        ValueError: if none has.
+    """
+    check_integer("batch_size", batch_size)
+    check_integer("unroll_steps", unroll_steps)
+    more_a_sentence = 1 if masking is None else 2  # inputs beside its words
     if not paths:
         raise ValueError("There are no files of training text.")
     most = 0

@@ -1,7 +1,6 @@
 """demonstrate: a model exported, used by another process, and what came of it."""
 
 import importlib.resources
-import json
 import os
 import subprocess
 import sys
@@ -12,12 +11,12 @@ import numpy as np
 
 from elmo_tf2.convert import load_weights
 from elmo_tf2.demo.figures import WordFigures, figures_of
+from elmo_tf2.demo.senses import SENTENCES_FILE, read_senses
 from elmo_tf2.files import StrPath, check_free, completed
 from elmo_tf2.models import ElmoEmbeddings
 from elmo_tf2.saved_model import export_saved_model
 
 SCRIPT = "word_vectors.py"
-SENTENCES_FILE = "senses.json"
 VECTORS_FILE = "vectors.npz"
 PICTURE_FILE = "senses.png"
 """Name of the picture in the folder of a demonstration."""
@@ -41,12 +40,6 @@ class Demonstration(NamedTuple):
     said: str
     words: tuple[WordFigures, ...]
     vectors: dict[str, dict[str, np.ndarray]]
-
-
-def read_senses() -> dict[str, dict[str, list[str]]]:
-    """The sentences of the demonstration by word and sense; a sense's first one is its query."""
-    text = (importlib.resources.files(__package__) / SENTENCES_FILE).read_text(encoding="utf-8")
-    return json.loads(text)
 
 
 def demonstrate(

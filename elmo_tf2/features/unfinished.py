@@ -21,6 +21,7 @@ from typing import BinaryIO
 import h5py
 import numpy as np
 
+from elmo_tf2.arguments import check_integer, one_line
 from elmo_tf2.features.encoder import Encoder
 from elmo_tf2.features.text import Sentence, read_sentences
 from elmo_tf2.files import completed
@@ -48,6 +49,9 @@ class Progress:
         tokens: number of all words.
         finished_sentences: number of those whose vectors are in the file.
         finished_tokens: number of their words.
+
+    Raises:
+        ValueError: if they are no such numbers.
     """
 
     model: str
@@ -60,6 +64,11 @@ class Progress:
     tokens: int
     finished_sentences: int = 0
     finished_tokens: int = 0
+
+    def __post_init__(self) -> None:
+        for name in ("sentences", "tokens"):
+            number = check_integer(name, getattr(self, name), 0, 2**63)
+            check_integer(f"finished_{name}", getattr(self, f"finished_{name}"), 0, number)
 
 
 class UnfinishedFile:
@@ -131,10 +140,10 @@ class UnfinishedFile:
         try:
             stored = json.loads((self.folder / _PROGRESS).read_text(encoding="utf-8"))
             progress = Progress(**stored)
-        except (TypeError, ValueError) as error:
+        except (TypeError, ValueError, RecursionError) as error:
             raise ValueError(
-                f"{self.folder / _PROGRESS} can't be read: {error}. Remove the folder to start "
-                "over."
+                f"{self.folder / _PROGRESS} can't be read: {one_line(error)}. Remove the folder to "
+                "start over."
             ) from error
         digest = hashlib.sha256()
         with open(text, "rb") as content:

@@ -9,8 +9,8 @@ import numpy as np
 import tensorflow as tf
 
 from elmo_tf2.arguments import check_choice, check_integer
-from elmo_tf2.characters import NUM_CHARACTERS, PADDING
-from elmo_tf2.config import ACTIVATIONS, check_filters
+from elmo_tf2.characters import PADDING, checked_char_ids
+from elmo_tf2.config import ACTIVATIONS, MAX_LAYERS, MAX_SIZE, NUM_CHARACTERS, check_filters
 from elmo_tf2.layers.highway import Highway
 
 # Words are sorted by falling length and computed in groups, each cut to its own longest word:
@@ -53,6 +53,7 @@ class CharCNN(keras.layers.Layer):
     Raises:
         ValueError: if an argument is out of its range, the number of characters is unknown, or a
             filter is wider than a word.
+        InvalidArgumentError: if a character id is not from 0 to 261.
 
     Example:
     >>> ids = words_to_char_ids(tf.constant([["the", "cat"]]))
@@ -75,9 +76,13 @@ class CharCNN(keras.layers.Layer):
     ) -> None:
         super().__init__(**kwargs)
         self.filters = check_filters(filters)
-        self.output_dim = check_integer("output_dim", output_dim)
-        self.char_embedding_dim = check_integer("char_embedding_dim", char_embedding_dim)
-        self.num_highway_layers = check_integer("num_highway_layers", num_highway_layers, 0)
+        self.output_dim = check_integer("output_dim", output_dim, 1, MAX_SIZE)
+        self.char_embedding_dim = check_integer(
+            "char_embedding_dim", char_embedding_dim, 1, MAX_SIZE
+        )
+        self.num_highway_layers = check_integer(
+            "num_highway_layers", num_highway_layers, 0, MAX_LAYERS
+        )
         self.activation = check_choice("activation", activation, ACTIVATIONS)
         self.supports_jit = False  # XLA takes no shapes that the data decide
         self.highways = [
@@ -124,7 +129,7 @@ class CharCNN(keras.layers.Layer):
             )
 
     def call(self, inputs: tf.Tensor) -> tf.Tensor:
-        inputs = tf.cast(inputs, tf.int32)
+        inputs = checked_char_ids(inputs)
         words = tf.reshape(inputs, [-1, inputs.shape[-1]])
         distinct, index = tf.raw_ops.UniqueV2(x=words, axis=[0])  # (distinct, chars), (words,)
         distinct = tf.ensure_shape(distinct, [None, inputs.shape[-1]])

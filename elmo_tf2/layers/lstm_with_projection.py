@@ -6,7 +6,8 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from elmo_tf2.arguments import check_bool, check_clip, check_integer, check_static_last_dim
+from elmo_tf2.arguments import check_bool, check_integer, check_positive, check_static_last_dim
+from elmo_tf2.config import MAX_SIZE
 from elmo_tf2.layers.lstm_recurrence import Gradient, gradient_in, lstm_recurrence
 from elmo_tf2.layers.packing import packing, padded
 
@@ -75,12 +76,12 @@ class LSTMWithProjection(keras.layers.Layer):
         super().__init__(**kwargs)
         # Keras would round the states to the type of the inputs: `call` casts what is to be cast.
         self.autocast = False
-        self.units = check_integer("units", units)
+        self.units = check_integer("units", units, 1, MAX_SIZE)
         if projection_dim is not None:
-            check_integer("projection_dim", projection_dim)
+            check_integer("projection_dim", projection_dim, 1, MAX_SIZE)
         self.projection_dim = projection_dim
-        self.cell_clip = check_clip("cell_clip", cell_clip)
-        self.projection_clip = check_clip("projection_clip", projection_clip)
+        self.cell_clip = check_positive("cell_clip", cell_clip)
+        self.projection_clip = check_positive("projection_clip", projection_clip)
         self.use_skip_connection = check_bool("use_skip_connection", use_skip_connection)
         self.go_backwards = check_bool("go_backwards", go_backwards)
         self.return_state = check_bool("return_state", return_state)

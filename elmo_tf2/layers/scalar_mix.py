@@ -6,7 +6,8 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from elmo_tf2.arguments import check_bool, check_integer, check_number, check_rate
+from elmo_tf2.arguments import check_bool, check_integer, check_number, check_rate, shown
+from elmo_tf2.config import MAX_LAYERS
 
 
 @keras.saving.register_keras_serializable(package="elmo_tf2")
@@ -61,7 +62,7 @@ class ScalarMix(keras.layers.Layer):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.num_layers = check_integer("num_layers", num_layers)
+        self.num_layers = check_integer("num_layers", num_layers, 1, MAX_LAYERS)
         self.layer_norm = check_bool("layer_norm", layer_norm)
         self.l2 = check_number("l2", l2, minimum=0.0)
         self.dropout = check_rate("dropout", dropout)
@@ -99,6 +100,10 @@ class ScalarMix(keras.layers.Layer):
             )
         if isinstance(mask, (list, tuple)):
             mask = mask[0]
+        if mask is not None:
+            # What is in the padding, NaN perhaps, reaches neither a sum nor a gradient.
+            mask = mask[..., tf.newaxis]
+            inputs = [tf.where(mask, layer, tf.zeros([], layer.dtype)) for layer in inputs]
         if self.layer_norm:
             inputs = [_normalize(layer, mask) for layer in inputs]
         shares = tf.unstack(tf.nn.softmax(tf.convert_to_tensor(self.w)))
@@ -106,7 +111,7 @@ class ScalarMix(keras.layers.Layer):
             [share * layer for share, layer in zip(shares, inputs, strict=True)]
         )
         if mask is not None:
-            mixed = tf.where(mask[..., tf.newaxis], mixed, tf.zeros([], mixed.dtype))
+            mixed = tf.where(mask, mixed, tf.zeros([], mixed.dtype))
         return self._dropout(mixed, training=training)
 
     def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
@@ -137,18 +142,21 @@ def _check_weights(weights: Any, num_layers: int) -> list[float] | None:
     if len(checked) != num_layers:
         raise ValueError(
             f"`initial_weights` must be {num_layers} numbers, one a layer. "
-            f"Received: initial_weights={weights!r}."
+            f"Received: initial_weights={shown(weights)}."
         )
     return checked
 
 
 def _normalize(layer: tf.Tensor, mask: tf.Tensor | None) -> tf.Tensor:
-    """Layer norm with one mean and one variance over all real tokens and features."""
+    """Layer norm with one mean and one variance over all real tokens and features.
+
+    The mask has an axis more than tokens have, of size 1.
+    """
     if mask is None:
-        mask = tf.ones(tf.shape(layer)[:-1], tf.bool)
+        mask = tf.ones([*tf.unstack(tf.shape(layer)[:-1]), 1], tf.bool)
     # Sums over a whole batch leave the range of float16 and the precision of bfloat16.
     values = layer if layer.dtype == tf.float64 else tf.cast(layer, tf.float32)
-    is_real = tf.cast(mask, values.dtype)[..., tf.newaxis]  # (batch, tokens, 1)
+    is_real = tf.cast(mask, values.dtype)
     count = tf.maximum(tf.reduce_sum(is_real), 1.0) * layer.shape[-1]
     mean = tf.reduce_sum(values * is_real) / count
     variance = tf.reduce_sum(tf.square(values - mean) * is_real) / count

@@ -134,7 +134,7 @@ class BiLM(keras.Model):
             )
         if mask is None:
             mask = (
-                tf.reduce_any(inputs > 0, axis=-1)
+                tf.reduce_any(inputs != 0, axis=-1)
                 if is_characters
                 else tf.fill(tf.shape(inputs)[:2], True)
             )
@@ -168,6 +168,8 @@ class BiLM(keras.Model):
         is_characters = inputs.dtype.is_integer
         if not is_characters:
             inputs = tf.cast(inputs, self.compute_dtype)
+        elif inputs.dtype.size < 4:
+            inputs = tf.cast(inputs, tf.int32)  # 8 bits do not hold the boundaries' ids
         if not self.config.sentence_boundaries:
             word_vectors = self.char_cnn(inputs) if is_characters else inputs
             return self.contextualize(word_vectors, mask, initial_state, training=training)

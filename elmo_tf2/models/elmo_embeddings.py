@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from elmo_tf2.arguments import check_bool, check_choice, check_integer
 from elmo_tf2.characters import words_to_char_ids
-from elmo_tf2.config import ElmoConfig
+from elmo_tf2.config import MAX_LAYERS, ElmoConfig
 from elmo_tf2.data.tokenizers import token_lengths, tokenize
 from elmo_tf2.layers import ScalarMix
 from elmo_tf2.layers.packing import padded
@@ -44,7 +44,7 @@ class WordMask(keras.Operation):
 
     def call(self, inputs: tf.Tensor | tf.RaggedTensor) -> tf.Tensor:
         if inputs.dtype != tf.string:
-            return tf.reduce_any(inputs > 0, axis=-1)
+            return tf.reduce_any(inputs != 0, axis=-1)
         tokens, lengths = _tokens(inputs, self.tokenizer)
         return tf.sequence_mask(lengths, tf.shape(tokens)[1])
 
@@ -143,7 +143,7 @@ class ElmoEmbeddings(keras.layers.Layer):
             config = dataclasses.replace(config, tokenizer=tokenizer)
         self.supports_jit = False  # XLA takes no shapes that the data decide
         self.output_kind = check_choice("output", output, ("mix", "layers"))
-        check_integer("num_mixes", num_mixes)
+        check_integer("num_mixes", num_mixes, 1, MAX_LAYERS)
         self.encoder = BiLM(config, name="encoder", dtype=self.dtype_policy)
         self.encoder.trainable = check_bool("encoder_trainable", encoder_trainable)
         self.config = self.encoder.config

@@ -37,7 +37,7 @@ class LanguageModel(PretrainingModel):
             dropped in training.
         num_negatives: int > 0, or None. Words that the right one is compared with in training, see
             `SampledSoftmax`; None for all.
-        seed: int. Of dropout and negatives.
+        seed: int >= 0. Of dropout and negatives.
         **kwargs: of `keras.Model`.
 
     Call arguments:

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import keras
 import tensorflow as tf
 
-from elmo_tf2.arguments import check_integer, check_rate
+from elmo_tf2.arguments import MAX_SEED, check_integer, check_rate
 from elmo_tf2.config import ElmoConfig
 from elmo_tf2.data.windows import Window
 from elmo_tf2.layers import SampledSoftmax
@@ -45,7 +45,7 @@ class PretrainingModel(keras.Model):
             dropped in training.
         num_negatives: int > 0, or None. Words that the right one is compared with in training, see
             `SampledSoftmax`; None for all.
-        seed: int. Of dropout and negatives.
+        seed: int >= 0. Of dropout and negatives.
         **kwargs: of `keras.Model`.
 
     Call arguments:
@@ -77,7 +77,7 @@ class PretrainingModel(keras.Model):
         self.supports_jit = False  # XLA takes no shapes that the data decide
         self.batch_size = check_integer("batch_size", batch_size)
         self.dropout = check_rate("dropout", dropout)
-        self.seed = seed
+        self.seed = check_integer("seed", seed, 0, MAX_SEED)
         self.bilm = BiLM(config, dtype=self.dtype_policy, name="bilm")
         self.config = self.bilm.config
         self._check_config()

@@ -1,6 +1,5 @@
 """plot_word: every occurrence of a word in a text, drawn by its vectors."""
 
-import importlib.util
 import os
 from collections import Counter
 from pathlib import Path
@@ -11,6 +10,7 @@ import numpy as np
 from elmo_tf2.arguments import check_choice, check_integer
 from elmo_tf2.config import TOKENIZERS
 from elmo_tf2.data.text_files import OnProgress
+from elmo_tf2.feature_files import check_installed, check_picture
 from elmo_tf2.features.encoder import Encoder, Model, encoder_of
 from elmo_tf2.features.sample import encoded
 from elmo_tf2.features.text import readable
@@ -21,8 +21,6 @@ from elmo_tf2.plot.picture import draw_panels
 from elmo_tf2.plot.quotes import Group, Quote
 from elmo_tf2.plot.styles import MAX_GROUPS
 from elmo_tf2.plot.vectors import clusters_of, most_typical, plane_of
-
-_FORMS = (".html", ".png", ".svg")
 
 
 class WordPlot(NamedTuple):
@@ -103,13 +101,13 @@ def plot_word(
     (3, 2, ['without context', 'layer 1', 'layer 2'])
     """
     output = Path(output_path)
-    _check_output(output)
-    check_integer("clusters", clusters)
+    check_picture(output)
+    check_integer("clusters", clusters, maximum=MAX_GROUPS)
     check_integer("max_points", max_points, minimum=2)
     if tokenizer is not None:
         check_choice("tokenizer", tokenizer, TOKENIZERS)
     if clusters > 1 and not labels:
-        _check_installed("sklearn", "Clusters need scikit-learn")
+        check_installed("sklearn", "Clusters need scikit-learn")
     check_free(output, overwrite)
     encoder = encoder_of(model)
     by = _layer(layer, len(encoder.layers))
@@ -150,21 +148,6 @@ def plot_word(
                 [quote.snippet() for quote in quotes],
             )
     return WordPlot(output, word, found.number, found.sentences, groups, quotes, planes)
-
-
-def _check_output(output: Path) -> None:
-    if output.suffix.lower() not in _FORMS:
-        raise ValueError(
-            f"{output} must have an ending that tells what to make: {', '.join(_FORMS)}. Found: "
-            f"{output.suffix or 'none'}."
-        )
-    if output.suffix.lower() != ".html":
-        _check_installed("matplotlib", f"{output} needs matplotlib")
-
-
-def _check_installed(module: str, needed: str) -> None:
-    if importlib.util.find_spec(module) is None:
-        raise ValueError(f"{needed}: pip install 'elmo_tf2[plots]'")
 
 
 def _layer(layer: int | None, number: int) -> int:

@@ -1,6 +1,6 @@
 """Pretraining, and how well a language model predicts."""
 
-from elmo_tf2.training.config import PretrainingConfig
+from elmo_tf2.pretraining_config import PretrainingConfig
 from elmo_tf2.training.evaluate import MaskedPerplexity, Perplexity, perplexity
 from elmo_tf2.training.pretrain import language_model, pretrain
 from elmo_tf2.training.run_folder import RunFolder

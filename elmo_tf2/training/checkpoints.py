@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from elmo_tf2.files import free_bytes
 from elmo_tf2.models import PretrainingModel, named_variables
-from elmo_tf2.weights.pretraining_run import ENCODER
+from elmo_tf2.weights.pretraining_run import ENCODER, latest_checkpoint
 
 # what TensorFlow raises when a checkpoint is damaged or does not fit
 _DAMAGE = (tf.errors.OpError, AssertionError, LookupError, RuntimeError, ValueError)
@@ -29,6 +29,9 @@ class Checkpoints:
         model: a compiled language model.
         folder: where they are.
         max_to_keep: int > 0.
+
+    Raises:
+        ValueError: if there are checkpoints, but none is named as the last one.
     """
 
     def __init__(
@@ -36,6 +39,7 @@ class Checkpoints:
     ) -> None:
         self._model = model
         self._folder = Path(folder)
+        latest_checkpoint(self._folder)  # TensorFlow's manager would begin anew, and in silence
         if not model.optimizer.built:
             model.optimizer.build(model.trainable_variables)
         self._variables: dict[str, Any] = {

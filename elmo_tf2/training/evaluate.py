@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
+from elmo_tf2.arguments import check_integer
 from elmo_tf2.data import Vocabulary, text_windows
 from elmo_tf2.models import MaskedLanguageModel, PretrainingModel
 from elmo_tf2.training.score import masked_scores
@@ -77,16 +78,19 @@ def perplexity(
         A `Perplexity`, or of a masked language model a `MaskedPerplexity`.
 
     Raises:
-        ValueError: if there are no words.
+        ValueError: if there are no words, or an argument is out of its range.
     """
+    check_integer("batch_size", batch_size)
     if isinstance(model, MaskedLanguageModel):
         return _masked_perplexity(model, sentences, vocabulary, batch_size, report)
     losses_of_window = tf.function(model.window_losses, reduce_retracing=True, autograph=False)
     sums, targets, unknown = np.zeros(2), 0, 0
     for chunk in _chunks(sentences):
-        states = model.zero_states(batch_size)
+        # More rows than words would be empty.
+        rows = min(batch_size, sum(len(sentence.split()) + 1 for sentence in chunk))
+        states = model.zero_states(rows)
         for window in text_windows(
-            chunk, vocabulary, batch_size, unroll_steps, model.config.max_characters
+            chunk, vocabulary, rows, unroll_steps, model.config.max_characters
         ):
             mask = window.pop("mask")
             losses, states = losses_of_window(window, states)

@@ -4,7 +4,7 @@ import math
 
 import keras
 
-from elmo_tf2.training.config import PretrainingConfig
+from elmo_tf2.pretraining_config import PretrainingConfig
 
 
 def make_optimizer(config: PretrainingConfig) -> keras.optimizers.Optimizer:

@@ -13,14 +13,15 @@ import tensorflow as tf
 from elmo_tf2.arguments import check_integer
 from elmo_tf2.config import ElmoConfig
 from elmo_tf2.data import Position, Vocabulary, training_windows
+from elmo_tf2.data.windows import check_enough_text
 from elmo_tf2.models import (
     LanguageModel,
     MaskedLanguageModel,
     PretrainingModel,
     set_bilm_arrays,
 )
+from elmo_tf2.pretraining_config import PretrainingConfig
 from elmo_tf2.training.checkpoints import Checkpoints
-from elmo_tf2.training.config import PretrainingConfig
 from elmo_tf2.training.evaluate import perplexity
 from elmo_tf2.training.optimizers import make_optimizer
 from elmo_tf2.training.run_folder import HISTORY_COLUMNS, RunFolder
@@ -71,6 +72,8 @@ def pretrain(
     config = folder.read_config()
     vocabulary = Vocabulary(folder.read_vocabulary(), str(folder.vocabulary_file))
     files, heldout = folder.read_text()
+    # Before the model, whose states have the size of a batch.
+    check_enough_text(files, config.batch_size, config.unroll_steps, config.masking)
     model = make_model(config, vocabulary, initial)
     checkpoints = Checkpoints(model, folder.checkpoints)
     if checkpoints.latest:

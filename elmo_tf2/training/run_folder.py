@@ -7,9 +7,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from elmo_tf2.arguments import one_line, shown
 from elmo_tf2.data.vocabulary_file import read_vocabulary, write_vocabulary
 from elmo_tf2.files import check_file, check_free, completed
-from elmo_tf2.training.config import PretrainingConfig
+from elmo_tf2.pretraining_config import PretrainingConfig
 from elmo_tf2.weights.model_folder import OPTIONS_FILE, VOCABULARY_FILE
 from elmo_tf2.weights.pretraining_run import CHECKPOINTS_FOLDER, CONFIG_FILE
 
@@ -115,21 +116,44 @@ class RunFolder:
         try:
             text = json.loads(self.text_file.read_text(encoding="utf-8"))
             files, heldout = text["train"], text["heldout"]
-        except (ValueError, LookupError, TypeError) as error:
+            names = list(files) if heldout is None else [*files, heldout]
+            if not names or type(files) is not list or {type(name) for name in names} != {str}:
+                raise ValueError("these are no names")
+        except (ValueError, LookupError, TypeError, RecursionError) as error:
             raise ValueError(
                 f"{self.text_file} must be JSON that names the files `train` and `heldout`, as "
-                f"`create` wrote it: {error}."
+                f"`create` wrote it: {one_line(error)}."
             ) from error
-        for path in files if heldout is None else [*files, heldout]:
+        for path in names:
             check_file(path, f"file of training text (named by {self.text_file})")
         return files, heldout
 
     def read_history(self) -> list[dict[str, str]]:
-        """The rows of `history.csv`, values as they stand there."""
+        """The rows of `history.csv`, values as they stand there.
+
+        Raises:
+            ValueError: if it is not a table as `record` writes it.
+        """
         if not self.history_file.exists():
             return []
-        with open(self.history_file, encoding="utf-8", newline="") as file:
-            return list(csv.DictReader(file))
+        try:
+            with open(self.history_file, encoding="utf-8", newline="") as file:
+                reader = csv.DictReader(file)
+                columns = list(reader.fieldnames or HISTORY_COLUMNS)
+                rows = list(reader)
+            if columns != list(HISTORY_COLUMNS):
+                raise ValueError(f"its first line is {shown(','.join(columns))}")
+            for row in rows:
+                if None in row or None in row.values():
+                    raise ValueError(f"it has a row of {shown(row)}")
+                _ = int(row["update"]), float(row["heldout_perplexity"] or 0)
+        except (ValueError, csv.Error) as error:
+            raise ValueError(
+                f"{self.history_file} must be a table with the columns "
+                f"{', '.join(HISTORY_COLUMNS)}: {one_line(error)}. Remove it; the run goes on "
+                "without the history of what was done."
+            ) from error
+        return rows
 
     def cut_history(self, update: int) -> None:
         """Drops what was recorded after an update: of a run that goes on from there.

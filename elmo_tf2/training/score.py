@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
+from elmo_tf2.arguments import check_integer
 from elmo_tf2.characters import (
     BEGIN_SENTENCE_WORD,
     END_SENTENCE_WORD,
@@ -105,6 +106,7 @@ def _score_numbers(
     score: Callable[..., Sequence[tf.Tensor]], sentences: Iterable[str | bytes], batch_size: int
 ) -> Iterator[tuple[list[float], int, int]]:
     """Of every sentence its log-probabilities, its number of words, and of those unknown."""
+    check_integer("batch_size", batch_size)
     dataset = tf.data.Dataset.from_generator(
         lambda: iter(sentences), output_signature=tf.TensorSpec([], tf.string)
     )

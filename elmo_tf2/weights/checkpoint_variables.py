@@ -4,17 +4,25 @@ import glob
 import math
 import os
 from collections.abc import Iterable
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-import tensorflow as tf
 
+from elmo_tf2.arguments import one_line
 from elmo_tf2.files import StrPath, check_file
 from elmo_tf2.weights.elmo_weights import as_finite_float32
 
+if TYPE_CHECKING:
+    import tensorflow as tf
+
 _OBJECT_GRAPH = "_CHECKPOINTABLE_OBJECT_GRAPH"
-# what TensorFlow's reader raises on a damaged file
-_DAMAGE = (tf.errors.OpError, RuntimeError, ValueError, LookupError)
+
+
+def _damage() -> tuple[type[Exception], ...]:
+    """What TensorFlow's reader raises on a damaged file."""
+    import tensorflow as tf
+
+    return tf.errors.OpError, RuntimeError, ValueError, LookupError
 
 
 class CheckpointVariables(NamedTuple):
@@ -29,7 +37,7 @@ class CheckpointVariables(NamedTuple):
 
     prefix: str
     shapes: dict[str, tuple[int, ...]]
-    types: dict[str, tf.DType]
+    types: "dict[str, tf.DType]"
     reader: Any
 
     @property
@@ -76,8 +84,10 @@ class CheckpointVariables(NamedTuple):
         """
         try:
             values = self.reader.get_tensor(name)
-        except _DAMAGE as error:
-            raise ValueError(f"{self.prefix}: `{name}` can't be read: {error}.") from error
+        except _damage() as error:
+            raise ValueError(
+                f"{self.prefix}: `{name}` can't be read: {one_line(error)}."
+            ) from error
         return as_finite_float32(values, self.prefix, name)
 
 
@@ -94,6 +104,8 @@ def open_checkpoint(prefix: StrPath) -> CheckpointVariables:
         FileNotFoundError: if there is no such checkpoint.
         ValueError: if it is damaged, or its path is none that TensorFlow finds.
     """
+    import tensorflow as tf
+
     prefix = os.fspath(prefix)
     check_file(f"{prefix}.index", "checkpoint index")
     if "[" in prefix:
@@ -105,10 +117,10 @@ def open_checkpoint(prefix: StrPath) -> CheckpointVariables:
         reader = tf.train.load_checkpoint(prefix)
         shapes = reader.get_variable_to_shape_map()
         types = reader.get_variable_to_dtype_map()
-    except _DAMAGE as error:
+    except _damage() as error:
         raise ValueError(
-            f"{prefix} can't be read as a TensorFlow checkpoint: {error}. It is none, or was cut "
-            "short or damaged, or its data file is missing."
+            f"{prefix} can't be read as a TensorFlow checkpoint: {one_line(error)}. It is none, or "
+            "was cut short or damaged, or its data file is missing."
         ) from error
     return CheckpointVariables(
         prefix, {name: tuple(shape) for name, shape in shapes.items()}, types, reader

@@ -6,13 +6,15 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from elmo_tf2.characters import NUM_CHARACTERS
-from elmo_tf2.config import ElmoConfig
+from elmo_tf2.arguments import shown
+from elmo_tf2.config import NUM_CHARACTERS, ElmoConfig
 
 MIX_WEIGHTS = "aggregation/weights"
 MIX_GAMMA = "aggregation/scaling"
 SOFTMAX_KERNEL = "softmax/W"
 SOFTMAX_BIAS = "softmax/b"
+
+_MAX_FAULTS = 20  # of a file that are told
 
 
 class Mix(NamedTuple):
@@ -162,7 +164,7 @@ def check_shapes(
         options: what to call the sizes in messages.
 
     Raises:
-        ValueError: if not, listing every weight that is missing, wrong or one too many.
+        ValueError: if not, listing the weights that are missing, wrong or too many.
     """
     expected = expected_shapes(config)
     faults = []
@@ -175,7 +177,9 @@ def check_shapes(
         faults.append(f"`{name}`: found shape {tuple(shapes[name])}, but nothing takes this key")
     if not faults:
         return
-    message = f"{source} does not fit {options}:\n  " + "\n  ".join(faults)
+    message = f"{source} does not fit {options}:\n  " + ";\n  ".join(faults[:_MAX_FAULTS])
+    if len(faults) > _MAX_FAULTS:
+        message += f";\n  and {len(faults) - _MAX_FAULTS:,} more"
     if tuple(shapes.get("char_embed", ()))[:1] == (NUM_CHARACTERS,):
         message += (
             f"\n`char_embed` must have {NUM_CHARACTERS - 1} rows: the row of padding is added when "
@@ -239,7 +243,7 @@ def check_softmax_shapes(
         raise ValueError(
             f"{source}: a language model's output layer must have `{SOFTMAX_KERNEL}` of shape "
             f"(words, {config.softmax_dim}) and `{SOFTMAX_BIAS}` of shape (words,), with "
-            f"{rows}. Found: {found}."
+            f"{rows}. Found: {shown(found)}."
         )
 
 

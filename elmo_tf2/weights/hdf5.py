@@ -7,7 +7,7 @@ from contextlib import contextmanager
 import h5py
 import numpy as np
 
-from elmo_tf2.arguments import check_choice
+from elmo_tf2.arguments import check_choice, one_line
 from elmo_tf2.files import StrPath, check_file
 from elmo_tf2.weights.elmo_weights import as_finite_float32
 
@@ -57,8 +57,8 @@ def damage_explained(path: StrPath) -> Iterator[None]:
         yield
     except (OSError, RuntimeError, LookupError, TypeError, ValueError, AttributeError) as error:
         raise ValueError(
-            f"{path} can't be read as an HDF5 file: {error}. It is none, or was cut short or "
-            "damaged; copy or download it again."
+            f"{path} can't be read as an HDF5 file: {one_line(error)}. It is none, or was cut "
+            "short or damaged; copy or download it again."
         ) from error
 
 
@@ -146,27 +146,30 @@ def root_names(path: StrPath) -> set[str]:
 
 
 def check_stored(dataset: h5py.Dataset, path: StrPath) -> None:
-    """Checks that a dataset whose size nothing else tells really is in the file.
+    """Checks that a dataset really is in the file, before memory is taken for it.
 
     Args:
         dataset: the dataset.
         path: the file, for messages.
 
     Raises:
-        ValueError: if it claims far more bytes than the file has of it.
+        ValueError: if it was never written, or claims far more bytes than the file has of it.
     """
     with damage_explained(path):
         stored = dataset.id.get_storage_size()
     claimed = math.prod(dataset.shape) * dataset.dtype.itemsize
-    if claimed > _MAX_COMPRESSION * stored:
-        raise ValueError(
-            f"{path}: `{dataset.name[1:]}` claims the shape {dataset.shape}, {claimed} bytes, but "
-            f"the file has {stored} bytes of it."
-        )
+    if claimed <= _MAX_COMPRESSION * stored:
+        return
+    name = f"`{dataset.name[1:]}`"
+    end = "" if stored else f": {name} was never written; the file is unfinished"
+    raise ValueError(
+        f"{path}: {name} claims the shape {dataset.shape}, {claimed} bytes, but the file has "
+        f"{stored} bytes of it{end}."
+    )
 
 
 def read_dataset(dataset: h5py.Dataset, path: StrPath) -> np.ndarray:
-    """Reads a dataset whose shape was checked before.
+    """Reads a dataset.
 
     Args:
         dataset: the dataset.
@@ -176,13 +179,12 @@ def read_dataset(dataset: h5py.Dataset, path: StrPath) -> np.ndarray:
         float32 array.
 
     Raises:
-        ValueError: if it was never written or is damaged, or a value is NaN or infinite.
+        ValueError: if it is not in the file, see `check_stored`, or is damaged, or a value is NaN
+            or infinite.
     """
+    check_stored(dataset, path)
     with damage_explained(path):
-        stored = dataset.id.get_storage_size()
         values = dataset[()]
-    if not stored:
-        raise ValueError(f"{path}: `{dataset.name[1:]}` was never written; the file is unfinished.")
     return as_finite_float32(values, str(path), dataset.name[1:])
 
 

@@ -38,7 +38,7 @@ from elmo_tf2.weights.elmo_weights import (
     check_softmax_shapes,
 )
 from elmo_tf2.weights.files import visible_files
-from elmo_tf2.weights.hdf5 import DTYPES, check_stored, open_hdf5, read_dataset, write_hdf5
+from elmo_tf2.weights.hdf5 import DTYPES, open_hdf5, read_dataset, write_hdf5
 from elmo_tf2.weights.variable_names import single_layer_name
 
 OPTIONS_FILE = "options.json"
@@ -149,9 +149,9 @@ def _read_softmax(config: ElmoConfig, vocabulary: tuple[str, ...] | None, path: 
     with open_hdf5(path, "softmax file") as datasets:
         found = {name: dataset.shape for name, dataset in datasets.items()}
         check_softmax_shapes(config, found, vocabulary, str(path))
-        kernel, bias = datasets[SOFTMAX_KERNEL], datasets[SOFTMAX_BIAS]
-        check_stored(kernel, path)
-        return Softmax(read_dataset(kernel, path), read_dataset(bias, path))
+        return Softmax(
+            read_dataset(datasets[SOFTMAX_KERNEL], path), read_dataset(datasets[SOFTMAX_BIAS], path)
+        )
 
 
 def find_one(folder: StrPath, name: str, pattern: str) -> Path:

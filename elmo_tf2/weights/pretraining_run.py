@@ -7,7 +7,6 @@ bilm-tf's weight files, in the shapes of this package's layers.
 from pathlib import Path
 
 import numpy as np
-import tensorflow as tf
 
 from elmo_tf2.config import ElmoConfig
 from elmo_tf2.data.vocabulary_file import read_vocabulary
@@ -52,7 +51,7 @@ def read_pretraining_run(folder: StrPath, read_softmax: bool = True) -> ElmoWeig
     folder = Path(folder)
     config = ElmoConfig.from_file(check_file(folder / OPTIONS_FILE, "options file"))
     vocabulary = read_vocabulary(folder / VOCABULARY_FILE)
-    latest = tf.train.latest_checkpoint(str(folder / CHECKPOINTS_FOLDER))
+    latest = latest_checkpoint(folder / CHECKPOINTS_FOLDER)
     if latest is None:
         raise FileNotFoundError(
             f"{folder} has no checkpoint yet. Train until the first is saved, or go on with a run "
@@ -86,6 +85,38 @@ def read_pretraining_run(folder: StrPath, read_softmax: bool = True) -> ElmoWeig
         softmax=Softmax(*map(checkpoint.read, softmax.values())) if read_softmax else None,
         vocabulary=vocabulary,
         source=latest,
+    )
+
+
+def latest_checkpoint(folder: Path) -> str | None:
+    """The last complete checkpoint of a folder, or None of a run that has not saved yet.
+
+    Args:
+        folder: where the checkpoints are.
+
+    Returns:
+        Its prefix.
+
+    Raises:
+        ValueError: if there are checkpoints, but TensorFlow's file `checkpoint` does not name one.
+    """
+    import tensorflow as tf
+
+    try:
+        state = tf.train.get_checkpoint_state(str(folder))
+    except ValueError:
+        state = None
+    latest = state.model_checkpoint_path if state else ""
+    if latest and Path(f"{latest}.index").exists():
+        return latest
+    found = [path.stem for path in folder.glob("*.index")]
+    found.sort(key=lambda name: (len(name), name))  # update-9 before update-12
+    if not found:
+        return None
+    raise ValueError(
+        f"{folder / 'checkpoint'} does not name the last checkpoint, or that is not there. Found: "
+        f"{', '.join(found)}. Write into it the name of one that is sound, as in "
+        f'model_checkpoint_path: "{found[-1]}"'
     )
 
 

@@ -13,10 +13,8 @@ import re
 from pathlib import Path
 
 import numpy as np
-import tensorflow as tf
 
-from elmo_tf2.characters import NUM_CHARACTERS
-from elmo_tf2.config import ElmoConfig
+from elmo_tf2.config import NUM_CHARACTERS, ElmoConfig
 from elmo_tf2.data.vocabulary_file import read_vocabulary, write_vocabulary
 from elmo_tf2.files import StrPath, check_file, completed
 from elmo_tf2.weights.checkpoint_variables import CheckpointVariables, open_checkpoint
@@ -147,11 +145,13 @@ def find_checkpoint(path: StrPath) -> Path:
 
 
 def _latest_checkpoint(folder: Path) -> Path:
+    import tensorflow as tf
+
     try:
         state = tf.train.get_checkpoint_state(str(folder))
     except ValueError:
         state = None
-    if state is None:
+    if state is None or not state.model_checkpoint_path:
         raise ValueError(f"{folder / _STATE_FILE} can't be read. Name the checkpoint itself.")
     # the path may be another machine's; ntpath splits it there at either kind of slash
     beside = folder / ntpath.basename(state.model_checkpoint_path)
@@ -185,6 +185,8 @@ def write_tf1_checkpoint(
         ValueError: if there is such a checkpoint, or the files beside it are another model's, or
             the weights are of a merged model.
     """
+    import tensorflow as tf
+
     _check_separate(weights.config, weights.source)
     prefix = Path(prefix)
     if Path(f"{prefix}.index").exists():

@@ -8,8 +8,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from elmo_tf2.characters import NUM_CHARACTERS
-from elmo_tf2.config import ElmoConfig
+from elmo_tf2.config import NUM_CHARACTERS, ElmoConfig
 from elmo_tf2.files import StrPath
 from elmo_tf2.weights.checkpoint_variables import CheckpointVariables, open_checkpoint
 from elmo_tf2.weights.elmo_weights import (

@@ -15,7 +15,7 @@ import numpy as np
 from elmo_tf2.data.vocabulary_file import read_vocabulary
 from elmo_tf2.files import StrPath, completed
 from elmo_tf2.weights.elmo_weights import as_finite_float32
-from elmo_tf2.weights.hdf5 import check_stored, open_hdf5, read_dataset, write_hdf5
+from elmo_tf2.weights.hdf5 import open_hdf5, read_dataset, write_hdf5
 
 EMBEDDING = "embedding"
 
@@ -57,7 +57,6 @@ def read_vocabulary_embeddings(
             )
         dataset = datasets[EMBEDDING]
         _check_shape(dataset.shape, vocabulary, projection_dim, path)
-        check_stored(dataset, path)
         return VocabularyEmbeddings(read_dataset(dataset, path), vocabulary)
 
 

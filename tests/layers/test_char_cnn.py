@@ -372,3 +372,25 @@ def test_a_filter_wider_than_a_word_is_an_error():
 def test_an_unknown_number_of_characters_is_an_error():
     with pytest.raises(ValueError, match="'words' needs the number of characters a word"):
         CharCNN(((1, 3),), 4, name="words").build((None, None))
+
+
+@pytest.mark.parametrize("value", [262, 263, 2**31 - 1, -1, 2**32 + 1, 2**40])
+def test_a_character_that_is_none_is_an_error(value):
+    ids = np.full((1, 2, 6), 5, np.int64)
+    ids[0, 1, 2] = value
+    layer = CharCNN(((1, 3), (2, 4)), 4)
+    message = rf"Character ids must be numbers from 0 to 261. Received.*{value}"
+    with pytest.raises(tf.errors.InvalidArgumentError, match=message):
+        layer(tf.constant(ids))
+    call = tf.function(layer, input_signature=[tf.TensorSpec([None, None, 6], tf.int64)])
+    with pytest.raises(tf.errors.InvalidArgumentError, match=message):
+        call(ids)
+    ids[0, 1, 2] = 261
+    assert np.isfinite(call(ids)).all()
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "int16", "uint16", "uint32", "int64", "uint64"])
+def test_ids_of_any_integers_give_the_same_vectors(dtype):
+    ids = np.array([[[101, 99, 0, 0], [7, 200, 255, 1]]])
+    layer = CharCNN(((1, 3), (2, 4)), 4)
+    np.testing.assert_array_equal(layer(ids.astype(dtype)), layer(ids.astype("int32")))

@@ -333,3 +333,27 @@ def test_the_number_of_inputs_must_be_that_of_the_layers(number):
     mix = ScalarMix(2, name="blend")
     with pytest.raises(ValueError, match=f"'blend' mixes 2 layers. Received: {number} inputs"):
         mix([np.ones((1, 2, 3))] * number)
+
+
+# --- padding that is not finite
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 1e30])
+@pytest.mark.parametrize("layer_norm", [False, True])
+def test_what_is_in_the_padding_reaches_no_vector_and_no_gradient(layer_norm, value, rng):
+    layers = [rng.normal(size=(2, 3, 4)).astype("f") for _ in range(3)]
+    mask = np.array([[True, True, False], [True, False, False]])
+    mix = ScalarMix(3, layer_norm=layer_norm, initial_weights=[0.1, 0.2, -0.3])
+
+    def vectors_and_gradients(padding):
+        inputs = [tf.constant(np.where(mask[..., None], layer, padding)) for layer in layers]
+        with tf.GradientTape() as tape:
+            tape.watch(inputs)
+            vectors = mix(inputs, mask=tf.constant(mask))
+            loss = tf.reduce_sum(tf.square(vectors - 1) * tf.cast(mask[..., None], tf.float32))
+        return vectors, *tape.gradient(loss, [*inputs, *mix.trainable_variables])
+
+    for found, expected in zip(
+        vectors_and_gradients(np.float32(value)), vectors_and_gradients(np.float32(0)), strict=True
+    ):
+        np.testing.assert_array_equal(found, expected)

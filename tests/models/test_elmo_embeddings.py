@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from elmo_tf2.characters import sentences_to_char_ids
+from elmo_tf2.characters import sentences_to_char_ids, words_to_char_ids
 from elmo_tf2.models import ElmoEmbeddings
 from tests import numpy_reference as reference
 from tests.layer_checks import to_float64
@@ -188,6 +188,18 @@ def test_a_symbolic_input_gives_the_shape_of_the_real_output(inputs, shape, elmo
     output = elmo(keras.Input(inputs[0], dtype=inputs[1]))
     assert output.shape == shape
     assert output.dtype == "float32"
+
+
+@pytest.mark.parametrize("value", [262, -1, 2**32 + 1])
+def test_character_ids_that_are_none_are_an_error(value, elmo):
+    ids = np.zeros((1, 3, 50), np.int64)
+    ids[0, :2] = words_to_char_ids(tf.constant(["the", "cat"]))
+    expected = elmo(ids.astype(np.int16))
+    np.testing.assert_array_equal(elmo(ids), expected)
+    ids[0, 1] = value
+    for layer in (elmo, elmo.encoder):
+        with pytest.raises(tf.errors.InvalidArgumentError, match="must be numbers from 0 to 261"):
+            layer(ids)
 
 
 # --- arguments

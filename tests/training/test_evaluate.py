@@ -83,6 +83,21 @@ def test_scores_are_written_as_a_table(model, vocabulary, tmp_path):
     assert [line.split("\t")[2] for line in lines[1:]] == ["10", "6", "9"]
 
 
+def test_more_rows_than_words_take_no_memory(model, vocabulary):
+    found = perplexity(model, TEXT[:2], vocabulary, batch_size=2**31 - 1)
+    number = sum(len(sentence.split()) + 1 for sentence in TEXT[:2])
+    assert found.targets == number
+    np.testing.assert_allclose(found, perplexity(model, TEXT[:2], vocabulary, number), rtol=1e-6)
+
+
+@pytest.mark.parametrize("batch_size", [0, -1, 1.5, None, 10**23])
+def test_the_batch_size_must_be_a_positive_integer(batch_size, model, vocabulary):
+    with pytest.raises(ValueError, match="`batch_size` must be"):
+        perplexity(model, TEXT, vocabulary, batch_size)
+    with pytest.raises(ValueError, match="`batch_size` must be"):
+        list(sentence_scores(model, TEXT, vocabulary, batch_size))
+
+
 # --- masked words
 
 

@@ -75,6 +75,15 @@ def test_missing_and_superfluous_and_misshapen_weights_are_all_listed(config, we
     assert len(message.splitlines()) == 5
 
 
+def test_of_many_faults_the_first_are_listed(config, weights):
+    many = dataclasses.replace(config, num_layers=1000)
+    with pytest.raises(ValueError, match="does not fit its options") as error:
+        ElmoWeights(many, weights.arrays)
+    lines = str(error.value).splitlines()
+    assert len(lines) == 22
+    assert lines[-1] == "  and 5,968 more"  # two directions, 998 layers, three weights
+
+
 def test_262_character_rows_are_explained(config):
     shapes = expected_shapes(config) | {"char_embed": (262, 3)}
     with pytest.raises(ValueError, match="must have 261 rows: the row of padding is added"):

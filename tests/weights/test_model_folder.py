@@ -379,3 +379,86 @@ def test_if_the_new_folder_can_not_be_put_in_place_the_old_one_comes_back(
 
 def _fail(*args, **kwargs):
     raise OSError("no space left")
+
+
+SPARSE = {"chunks": (1, 512), "dtype": "f"}
+
+
+def test_sizes_that_are_gigabytes_are_refused_before_memory_is_taken(tmp_path, monkeypatch):
+    # The options agree with the file, of which a few values are there.
+    config = ElmoConfig(
+        filters=((1, 4),), char_embedding_dim=2, num_highway_layers=0, units=200_000
+    )
+    folder = tmp_path / "model"
+    folder.mkdir()
+    (folder / "options.json").write_text(json.dumps(config.to_options()))
+    with h5py.File(folder / "weights.hdf5", "w") as file:
+        for name, shape in expected_shapes(config).items():
+            if np.prod(shape) > 10**6 and len(shape) == 2:
+                file.create_dataset(name, shape, **SPARSE)[0, 0] = 1
+            else:
+                file[name] = np.zeros(shape, "f")
+    assert (folder / "weights.hdf5").stat().st_size < 10**8
+    monkeypatch.setattr(h5py.Dataset, "__getitem__", _fails_if_large(h5py.Dataset.__getitem__))
+    with pytest.raises(ValueError, match=r"weights.hdf5: `.*W_.*` claims the shape .* bytes, but"):
+        read_model_folder(folder)
+
+
+def _fails_if_large(getitem):
+    def get(dataset, key):
+        assert dataset.size * 4 < 10**8, f"{dataset.name} was read"
+        return getitem(dataset, key)
+
+    return get
+
+
+def another_softmax(path, case):
+    if case == "a folder":
+        path.unlink()
+        path.mkdir()
+    elif case == "text":
+        path.write_text("no HDF5")
+    elif case == "the weights":
+        path.write_bytes(path.with_name("weights.hdf5").read_bytes())
+    else:
+        with h5py.File(path, "w") as file:
+            rows = {"another size": 3}.get(case, 8)
+            file["softmax/W"] = np.ones((rows, 7 if case == "another model's" else 6), "f")
+            if case == "a group":
+                file["softmax/b/c"] = np.ones(rows, "f")
+            elif case == "a scalar":
+                file["softmax/b"] = np.float32(1)
+            elif case == "integers":
+                file["softmax/b"] = np.ones(rows, int)
+            elif case != "no bias":
+                file["softmax/b"] = np.ones(rows, "f")
+            if case == "more":
+                file["more"] = np.ones(rows, "f")
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        "a folder",
+        "text",
+        "the weights",
+        "another size",
+        "another model's",
+        "a group",
+        "a scalar",
+        "integers",
+        "no bias",
+        "more",
+    ],
+)
+@pytest.mark.parametrize("has_vocabulary", [True, False])
+def test_a_softmax_file_that_is_another_is_told_in_a_line(model_folder, case, has_vocabulary):
+    if not has_vocabulary:
+        (model_folder / "vocab.txt").unlink()
+    another_softmax(model_folder / "softmax.hdf5", case)
+    if case == "another size" and not has_vocabulary:
+        return  # nothing tells
+    with pytest.raises(ValueError, match="softmax.hdf5") as error:
+        read_model_folder(model_folder)
+    assert "\n" not in str(error.value) and len(str(error.value)) < 900
+    assert read_model_folder(model_folder, read_softmax=False).softmax is None

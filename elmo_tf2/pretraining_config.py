@@ -3,14 +3,24 @@
 import dataclasses
 import difflib
 import os
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, get_type_hints
 
 import yaml
 
-from elmo_tf2.arguments import check_choice, check_integer, check_number, check_rate
+from elmo_tf2.arguments import (
+    MAX_SEED,
+    check_choice,
+    check_integer,
+    check_number,
+    check_positive,
+    check_rate,
+    one_line,
+    shown,
+)
 from elmo_tf2.config import ElmoConfig
-from elmo_tf2.data import Masking
+from elmo_tf2.data.masking import Masking
 
 LEARNING_RATES = {"adagrad": 0.2, "adam": 0.001}  # of each optimizer, unless it is told
 DECAYS = ("none", "linear", "cosine")
@@ -50,7 +60,7 @@ class PretrainingConfig:
             of the words that are chosen to be predicted.
         random_rate: float in [0, 1). Share of the chosen words with another one in their places.
         kept_rate: float in [0, 1]. Share of the chosen words that stay.
-        seed: int.
+        seed: int >= 0, less than 2^32.
 
     Raises:
         ValueError: if a value is out of its range, naming it.
@@ -86,26 +96,29 @@ class PretrainingConfig:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if isinstance(self.model, Mapping):
-            object.__setattr__(self, "model", _from_mapping(ElmoConfig, self.model, "model."))
+        checked: dict[str, Any] = {
+            "model": _as_model(self.model),
+            "warmup_updates": check_integer("warmup_updates", self.warmup_updates, 0),
+            "initial_accumulator": check_number("initial_accumulator", self.initial_accumulator, 0),
+            "seed": check_integer("seed", self.seed, 0, MAX_SEED),
+        }
         for name in ("batch_size", "unroll_steps", "updates", "accumulate"):
-            check_integer(name, getattr(self, name))
-        check_integer("warmup_updates", self.warmup_updates, 0)
-        if self.decay_updates is not None:
-            check_integer("decay_updates", self.decay_updates)
-        if self.num_negatives is not None:
-            check_integer("num_negatives", self.num_negatives)
-        for name in ("dropout", "lowercase_rate"):
-            check_rate(name, getattr(self, name))
-        check_number("initial_accumulator", self.initial_accumulator, 0)
-        for name in ("learning_rate", "clip_norm"):
+            checked[name] = check_integer(name, getattr(self, name))
+        for name in ("num_negatives", "decay_updates"):
             if getattr(self, name) is not None:
-                check_number(name, getattr(self, name), 0)
+                checked[name] = check_integer(name, getattr(self, name))
+        for name in ("dropout", "lowercase_rate"):
+            checked[name] = check_rate(name, getattr(self, name))
+        for name in ("learning_rate", "clip_norm"):
+            checked[name] = check_positive(name, getattr(self, name))
+        masking = Masking(self.masked_share, self.random_rate, self.kept_rate)
+        checked |= dataclasses.asdict(masking)
+        for name, value in checked.items():
+            object.__setattr__(self, name, value)
         check_choice("initial_bias", self.initial_bias, INITIAL_BIASES)
         check_choice("optimizer", self.optimizer, tuple(LEARNING_RATES))
         check_choice("decay", self.decay, DECAYS)
         check_choice("precision", self.precision, PRECISIONS)
-        Masking(self.masked_share, self.random_rate, self.kept_rate)  # which checks them
 
     @property
     def highest_learning_rate(self) -> float:
@@ -137,15 +150,17 @@ class PretrainingConfig:
         """
         try:
             with open(path, encoding="utf-8") as file:
-                values = yaml.safe_load(file) or {}
+                values = _read_yaml(file)
         except FileNotFoundError:
             raise FileNotFoundError(f"There is no configuration {os.fspath(path)!r}.") from None
-        except (yaml.YAMLError, UnicodeDecodeError) as error:
-            raise ValueError(f"{path} is neither YAML nor JSON: {error}.") from error
-        if not isinstance(values, dict):
-            raise ValueError(f"{path} must hold names and values. Received: {values!r}.")
+        except ValueError as error:
+            raise ValueError(
+                f"{path} is neither YAML nor JSON of plain values: {error}."
+            ) from error
+        if values is not None and not isinstance(values, dict):
+            raise ValueError(f"{path} must hold names and values. Received: {shown(values)}.")
         try:
-            return _from_mapping(cls, values)
+            return _from_mapping(cls, values or {})
         except ValueError as error:
             raise ValueError(f"{path}: {error}") from error
 
@@ -165,15 +180,20 @@ class PretrainingConfig:
         for change in changes:
             name, equals, text = change.partition("=")
             if not equals:
-                raise ValueError(f"A change must be NAME=VALUE. Received: {change!r}.")
+                raise ValueError(f"A change must be NAME=VALUE. Received: {shown(change)}.")
             place, _, key = name.strip().rpartition(".")
             if place not in ("", "model"):
                 raise ValueError(f"unknown name `{name}`.")
             try:
-                value = yaml.safe_load(text)
-            except yaml.YAMLError as error:
-                raise ValueError(f"`{change}`: the value is not YAML: {error}.") from error
-            (values["model"] if place else values)[key] = value
+                value = _read_yaml(text)
+            except ValueError as error:
+                raise ValueError(f"`{name}`: the value is not YAML: {error}.") from error
+            if not place:
+                values[key] = value
+            elif isinstance(values["model"], dict):
+                values["model"] = {**values["model"], key: value}
+            else:
+                _as_model(values["model"])  # which tells what is wrong with it
         return _from_mapping(PretrainingConfig, values)
 
     def to_yaml(self) -> str:
@@ -183,11 +203,52 @@ class PretrainingConfig:
         return yaml.safe_dump(values, sort_keys=False, default_flow_style=None)
 
 
+class _Loader(yaml.SafeLoader):
+    """YAML of plain values: without aliases, which make gigabytes of a few lines."""
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        if self.check_event(yaml.AliasEvent):
+            raise ValueError(f"it has an alias, `*{self.peek_event().anchor}`")
+        return super().compose_node(parent, index)
+
+
+# 1e-3 is a number in YAML 1.2 and in JSON, but text to PyYAML.
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float", re.compile(r"[-+]?[0-9]+[eE][-+]?[0-9]+$"), list("-+0123456789")
+)
+
+
+def _read_yaml(text: Any) -> Any:
+    """The value of a YAML or JSON text; a ValueError of one line if it is neither."""
+    try:
+        return yaml.load(text, _Loader)
+    except RecursionError:
+        raise ValueError("it is nested too deep") from None
+    except (yaml.YAMLError, ValueError, TypeError, LookupError, AttributeError) as error:
+        # Whatever a value of a wrong form makes PyYAML raise, such as the date 2024-02-30.
+        raise ValueError(one_line(error)) from error
+
+
+def _as_model(value: Any) -> ElmoConfig:
+    if isinstance(value, ElmoConfig):
+        return value
+    if not isinstance(value, Mapping):
+        raise ValueError(
+            "`model` must be an ElmoConfig, or a mapping of its arguments. Received: "
+            f"model={shown(value)}."
+        )
+    try:
+        return _from_mapping(ElmoConfig, value, "model.")
+    except ValueError as error:
+        raise ValueError(f"`model`: {error}") from error
+
+
 def _from_mapping(kind: Any, values: Mapping[str, Any], parent: str = "") -> Any:
     known = get_type_hints(kind)
     for name in values:
         if name not in known:
-            near = difflib.get_close_matches(str(name), known, n=1)
+            name = one_line(name)[:100]
+            near = difflib.get_close_matches(name, known, n=1)
             hint = f"; is `{parent}{near[0]}` meant?" if near else f". Known: {', '.join(known)}."
             raise ValueError(f"unknown name `{parent}{name}`{hint}")
     return kind(**values)
