@@ -306,7 +306,7 @@ def export_saved_model(
         "serving_default": exported.default,
     }
     exported.list_calls()
-    with completed(path, overwrite) as unfinished:
+    with completed(path, overwrite, _SAVED_MODEL_PARTS) as unfinished:
         tf.saved_model.save(exported, str(unfinished), signatures=signatures)
         card = model_card(
             elmo.config,

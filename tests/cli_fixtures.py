@@ -75,7 +75,7 @@ def assert_same_features(actual, expected, atol=0):
 
 # Between a whole run and one that goes on, whose cache of words is empty: it computes other words
 # together, and on some processors a product's rounding depends on its number of rows.
-RESUMED = {"atol": 1e-6}
+RESUMED = {"atol": 0}
 
 
 def random_text(num_sentences, seed=0):

@@ -52,7 +52,7 @@ def demo(
 ) -> None:
     """Shows what ELMo does."""
     model = find_model(model)
-    check_free(out, overwrite)
+    check_free(out, overwrite, inputs=[model])
     with quiet_imports():
         from elmo_tf2.demo import demonstrate, read_senses
 

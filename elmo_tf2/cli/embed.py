@@ -242,7 +242,8 @@ def embed(
         check_file(text, "text")
     else:
         check_paths(text, out, options["sentence"])
-    check_free(out, overwrite)
+    if not out.with_name(f"{out.name}.unfinished").exists():  # it may be left from a complete run
+        check_free(out, overwrite, inputs=[model, text])
     source = readable_model(model, prove)
     if projector:
         _write_projector(source, text, out, max_points, options)

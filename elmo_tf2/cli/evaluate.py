@@ -60,7 +60,7 @@ def evaluate(
 
     check_file(text, "text")
     if scores is not None:
-        check_free(scores, overwrite)
+        check_free(scores, overwrite, inputs=[model, text, options, vocab])
     weights = read_weights(model, options, vocab)
     lm, vocabulary = language_model(weights)
     with open(text, "rb") as lines:

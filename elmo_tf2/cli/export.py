@@ -103,7 +103,7 @@ def export(
 ) -> None:
     """Makes a SavedModel."""
     name, model = model, find_model(model)
-    check_free(out, overwrite)
+    check_free(out, overwrite, inputs=[model, options, vocab])
     with quiet_imports():
         from elmo_tf2.convert import load_weights
         from elmo_tf2.data.vocabulary_file import read_vocabulary
