@@ -86,17 +86,17 @@ def check_free(
         ValueError: if it is one of the inputs, or holds one; or another process is making it.
     """
     path = _real(path)
-    for source in inputs:
-        if isinstance(source, (str, os.PathLike)) and _is_read_from(path, Path(source)):
-            raise ValueError(
-                f"{path} is the input {source} itself, holds it, or is a part of it, which would be "
-                "lost. Choose another name for the output."
-            )
     unfinished, _ = _places(path)
     if os.path.lexists(unfinished.parent):
         with own_folder(unfinished.parent, _busy(path)):
             _put_in_order(path)
     _check_free(path, overwrite, parts)
+    for source in inputs:
+        if isinstance(source, (str, os.PathLike)) and _is_read_from(path, Path(source)):
+            raise ValueError(
+                f"{path} is the input {source} itself, holds it, or is a part of it: that would be "
+                "lost. Choose another name for the output."
+            )
 
 
 def rename_to_free(source: Path, path: Path) -> None:

@@ -9,7 +9,6 @@ import pytest
 
 from elmo_tf2.features import embed_file, text, unfinished
 from tests.cli_fixtures import (
-    RESUMED,
     assert_same_features,
     cached_encoder_of,
     random_text,
@@ -95,7 +94,7 @@ def test_a_run_goes_on_where_it_was_interrupted(run, expected):
     calls = []
     run(on_progress=lambda *call: calls.append(call))
     assert calls[0] == (finished, run.tokens) and calls[-1] == (run.tokens, run.tokens)
-    assert_same_features(read_features(run.output), expected, **RESUMED)
+    assert_same_features(read_features(run.output), expected)
     assert not run.folder.exists()
 
 
@@ -106,7 +105,7 @@ def test_a_run_may_be_interrupted_again_and_again(run, expected):
         finished.append(run.finished_tokens())
     run()
     assert finished == sorted(finished)
-    assert_same_features(read_features(run.output), expected, **RESUMED)
+    assert_same_features(read_features(run.output), expected)
 
 
 def test_a_run_with_overwrite_goes_on_too(run, expected):
@@ -114,7 +113,7 @@ def test_a_run_with_overwrite_goes_on_too(run, expected):
     calls = []
     run(overwrite=True, on_progress=lambda *call: calls.append(call))
     assert calls[0][0] > 0
-    assert_same_features(read_features(run.output), expected, **RESUMED)
+    assert_same_features(read_features(run.output), expected)
 
 
 def test_the_output_stays_as_it_was_until_its_successor_is_complete(run, expected):
@@ -123,7 +122,7 @@ def test_the_output_stays_as_it_was_until_its_successor_is_complete(run, expecte
         run(overwrite=True, on_progress=lambda done, total: 1 / (total - done))
     assert run.output.read_text() == "old"
     run(overwrite=True)
-    assert_same_features(read_features(run.output), expected, **RESUMED)
+    assert_same_features(read_features(run.output), expected)
 
 
 def test_another_batch_size_may_go_on(run, expected):
@@ -137,7 +136,7 @@ def test_a_run_goes_on_with_the_same_model_in_another_place(run, expected, tmp_p
     run.interrupt()
     copy = write_model_folder(tmp_path / "copy")
     run(model=copy)
-    assert_same_features(read_features(run.output), expected, **RESUMED)
+    assert_same_features(read_features(run.output), expected)
 
 
 # Another model, another text.
@@ -169,7 +168,7 @@ def test_a_run_with_another_tokenizer_does_not_go_on(run, expected):
     with pytest.raises(ValueError, match="unfinished run, and the tokenizer differs"):
         run(tokenizer="words")
     run(tokenizer="spaces")
-    assert_same_features(read_features(run.output), expected, **RESUMED)
+    assert_same_features(read_features(run.output), expected)
 
 
 def test_overwriting_gives_up_a_run_of_something_else(run, expected):
@@ -178,7 +177,7 @@ def test_overwriting_gives_up_a_run_of_something_else(run, expected):
     run.interrupt()
     run.text.write_text(content)
     run(overwrite=True)
-    assert_same_features(read_features(run.output), expected, **RESUMED)
+    assert_same_features(read_features(run.output), expected)
 
 
 def test_a_text_that_grows_while_it_is_read_is_an_error(run):
@@ -233,7 +232,7 @@ def test_a_file_system_without_locks_will_do(run, monkeypatch, expected):
 
     monkeypatch.setattr(fcntl, "flock", no_locks)
     run()
-    assert_same_features(read_features(run.output), expected, **RESUMED)
+    assert_same_features(read_features(run.output), expected)
 
 
 def test_a_disk_without_room_for_all_is_told_before_the_work(run, monkeypatch):
@@ -279,7 +278,7 @@ def test_after_a_full_disk_a_run_goes_on(run, monkeypatch, expected):
             run()
     assert run.finished_tokens() > 0
     run()
-    assert_same_features(read_features(run.output), expected, **RESUMED)
+    assert_same_features(read_features(run.output), expected)
 
 
 def test_filling_changes_nothing_of_the_files_structure(run):

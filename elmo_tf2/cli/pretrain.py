@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 HELP = """\
 Train a language model on text.
 
-RUN is the folder of the run: its configuration, checkpoints, history.csv and logs for TensorBoard are kept there. DATA is what `elmo-tf2 prepare` made. Ctrl-C (or SIGTERM) saves; after that, or after a crash, `--resume` goes on as if the run had never stopped.
+RUN is the folder of the run: its configuration, checkpoints, history.csv and logs for TensorBoard are kept there. DATA is what `elmo-tf2 prepare` made. Ctrl-C (or SIGTERM) saves; after that, or after a crash, `--resume` goes on as if the run had never stopped. A run that came to no checkpoint can simply be started again.
 
 The configuration is a YAML or JSON file; what is not in it, or all of it without a file, is as the published models were trained. `--set` changes single values. The run's config.yaml has them all, with their names.
 
@@ -161,7 +161,13 @@ def _create(
             vocabulary = weights.vocabulary
     settings = dataclasses.replace(settings, model=dataclasses.replace(model, tokenizer=tokenizer))
     heldout = data / "heldout.txt"
-    folder.create(settings, vocabulary, files, heldout if heldout.exists() else None)
+    folder.create(
+        settings,
+        vocabulary,
+        files,
+        heldout if heldout.exists() else None,
+        overwrite_untrained=True,
+    )
 
 
 def _tokenizer(prepared: Path) -> str:

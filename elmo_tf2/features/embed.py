@@ -143,6 +143,7 @@ def embed_file(
         progress = unfinished.resume(encoder, text, overwrite)
         progress = progress or unfinished.lay_out(encoder, text)
         unfinished.converted.unlink(missing_ok=True)
+        size = encoder.num_bytes(progress.sentences, progress.tokens)
         try:
             _check_space(unfinished, encoder, text, progress, copies=2 if form in WRITERS else 1)
             _fill(unfinished, encoder, text, progress, batch_size, on_progress)
@@ -154,7 +155,8 @@ def embed_file(
             raise OSError(
                 error.errno,
                 f"{error.strerror or error}. What is finished stays in {unfinished.folder}; called "
-                "again with the same arguments, it goes on from there.",
+                f"again with the same arguments, it goes on from there. {output} needs "
+                f"{size:,} bytes in all.",
             ) from error
         made = unfinished.converted if form in WRITERS else unfinished.data
         if overwrite:

@@ -21,6 +21,7 @@ import numpy as np
 
 from elmo_tf2.features.encoder import Encoder
 from elmo_tf2.features.text import Sentence, read_sentences
+from elmo_tf2.files import full_disk_told
 from elmo_tf2.locks import own_folder
 
 _DATA = "features.hdf5"
@@ -183,6 +184,7 @@ class UnfinishedFile:
         digest = hashlib.sha256()
         sentences = tokens = 0
         with (
+            full_disk_told(self._output),
             _hdf5_errors_told(self.data),
             _new_hdf5(self.data) as file,
         ):
