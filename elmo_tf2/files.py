@@ -155,8 +155,8 @@ def full_disk_told(path: Path) -> Iterator[None]:
             if getattr(error, "errno", None) == number or os.strerror(number) in str(error):
                 raise OSError(
                     number,
-                    f"{os.strerror(number)}; {free_bytes(path):,} bytes are free there. Make room, "
-                    "or choose a place on another disk.",
+                    f"{os.strerror(number)} ({free_bytes(path):,} bytes are free there). Make room "
+                    "there or raise the limit, or choose another place.",
                     str(path),
                 ) from error
         raise

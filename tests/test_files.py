@@ -367,7 +367,7 @@ def test_an_output_is_no_input(target, tmp_path):
     ],
 )
 def test_a_full_disk_is_told_with_the_outputs_name(error, target):
-    with pytest.raises(OSError, match=r"bytes are free there. Make room") as told:
+    with pytest.raises(OSError, match=r"bytes are free there\). Make room") as told:
         with completed(target) as unfinished:
             write_folder(unfinished, half="1")
             raise error
