@@ -42,7 +42,7 @@ def locked(file: Path, busy: str) -> Iterator[None]:
 def own_folder(folder: Path, busy: str) -> Iterator[None]:
     """Makes a folder for the work of one process, or goes on with that of one that has ended.
 
-    It is removed at the end if nothing is in it.
+    It is removed at the end if nothing is in it, unless it was there before, empty.
 
     Args:
         folder: the folder. Its parent folders are made if need be.
@@ -59,7 +59,7 @@ def own_folder(folder: Path, busy: str) -> Iterator[None]:
     lock = folder / _LOCK
     while True:
         with contextlib.suppress(FileNotFoundError):  # its last user removes it just now
-            _make_own(folder)
+            is_ours = _make_own(folder)
             descriptor = _acquire(lock, busy)
             break
     try:
@@ -67,15 +67,18 @@ def own_folder(folder: Path, busy: str) -> Iterator[None]:
     finally:
         if os.listdir(folder) == [_LOCK]:
             _release(descriptor, lock)
-            with contextlib.suppress(OSError):  # another process goes on with it
-                folder.rmdir()
+            if is_ours:
+                with contextlib.suppress(OSError):  # another process goes on with it
+                    folder.rmdir()
         else:
             os.close(descriptor)
 
 
-def _make_own(folder: Path) -> None:
+def _make_own(folder: Path) -> bool:
+    """Makes a folder, or takes one that is ours or empty; whether it is not the user's own."""
     try:
         folder.mkdir(0o700, parents=True)
+        return True
     except FileExistsError:
         found = [os.lstat(folder)]
         if stat.S_ISDIR(found[0].st_mode):
@@ -83,7 +86,7 @@ def _make_own(folder: Path) -> None:
             found += [os.lstat(folder / name) for name in names]
             if (not names or _LOCK in names) and not any(map(_is_foreign, found)):
                 os.chmod(folder, 0o700)
-                return
+                return bool(names)
         raise FileExistsError(
             f"{folder} is needed for the work, but it is there and not made by this program for "
             "you. Move it away, or choose another output."

@@ -379,6 +379,12 @@ def test_links_in_the_folder_of_the_work_are_not_followed(run, tmp_path, name):
     assert victim.read_text() == "precious"
 
 
+def test_an_empty_folder_of_the_users_stays(run):
+    run.folder.mkdir()
+    run()
+    assert run.folder.is_dir() and not any(run.folder.iterdir())
+
+
 def test_a_file_of_the_users_in_the_folder_of_the_work_stays(run):
     run.interrupt()
     (run.folder / "notes").write_text("mine")

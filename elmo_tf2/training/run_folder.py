@@ -34,6 +34,7 @@ class RunFolder:
     - `checkpoints/`: see `Checkpoints`.
     - `history.csv`: loss and perplexity by update.
     - `logs/`: the same for TensorBoard.
+    - `lock`: there while a process trains the run.
 
     Args:
         path: the folder.
