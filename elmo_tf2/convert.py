@@ -92,7 +92,7 @@ def convert(
         ValueError: if the weights are broken, or do not give a TF1 Hub module's own vectors, or
             are past what float16 holds.
     """
-    check_free(folder, overwrite, MODEL_FOLDER_PARTS)
+    check_free(folder, overwrite, MODEL_FOLDER_PARTS, [source, options, vocab])
     kind, weights, max_difference = _read_and_prove(source, options, vocab, True, prove)
     write_model_folder(weights, folder, overwrite=overwrite, dtype=dtype)
     rounding = None if dtype == "float32" else _difference_of_layers(weights, folder)

@@ -1,5 +1,6 @@
 """ELMo as a SavedModel, for people who have neither this package nor Keras."""
 
+import contextlib
 import itertools
 import os
 import tarfile
@@ -294,7 +295,9 @@ def export_saved_model(
         "serving_default": exported.default,
     }
     exported.list_calls()
-    with completed(path, overwrite) as unfinished:
+    with contextlib.ExitStack() as stack:  # neither is there before both are complete
+        unfinished = stack.enter_context(completed(path, overwrite, _SAVED_MODEL_PARTS))
+        unfinished_archive = stack.enter_context(completed(archive, overwrite)) if tar else None
         tf.saved_model.save(exported, str(unfinished), signatures=signatures)
         card = model_card(
             elmo.config,
@@ -306,9 +309,8 @@ def export_saved_model(
             dtype,
         )
         (unfinished / _MODEL_CARD).write_text(card, encoding="utf-8")
-    if tar:
-        with completed(archive, overwrite) as unfinished:
-            _write_archive(path, unfinished)
+        if unfinished_archive is not None:
+            _write_archive(unfinished, unfinished_archive)
     return path
 
 

@@ -73,11 +73,6 @@ def assert_same_features(actual, expected, atol=0):
         np.testing.assert_allclose(found, wanted, rtol=0, atol=atol)
 
 
-# Between a whole run and one that goes on, whose cache of words is empty: it computes other words
-# together, and on some processors a product's rounding depends on its number of rows.
-RESUMED = {"atol": 1e-6}
-
-
 def random_text(num_sentences, seed=0):
     """Lines of one to nineteen words."""
     rng = np.random.default_rng(seed)

@@ -16,7 +16,6 @@ from elmo_tf2.saved_model import export_saved_model
 from tests.cli_fixtures import (
     CONFIG,
     MIX,
-    RESUMED,
     assert_same_features,
     cached_encoder_of,
     expected_vectors,
@@ -224,7 +223,7 @@ def test_an_interrupted_run_of_the_same_choices_goes_on(embed, tmp_path):
     assert calls[0][0] > 0
     assert {path.name for path in tmp_path.iterdir()} == {"text.txt", "v.npy"}
     whole = embed("whole.npy", **choice)
-    assert_same_features([np.load(tmp_path / "v.npy")], [np.load(whole)], **RESUMED)
+    assert_same_features([np.load(tmp_path / "v.npy")], [np.load(whole)])
 
 
 @pytest.mark.usefixtures("long_text")
@@ -249,7 +248,7 @@ def test_after_an_interruption_while_converting_only_that_is_done_again(
     assert not (tmp_path / "v.tfrecord.unfinished").exists()
     whole = read_features(embed("whole.hdf5"))
     assert_same_features(
-        [element["vectors"] for element in reader.dataset().as_numpy_iterator()], whole, **RESUMED
+        [element["vectors"] for element in reader.dataset().as_numpy_iterator()], whole
     )
 
 

@@ -2,14 +2,16 @@
 
 import errno
 import json
+import os
+import time
 
 import h5py
 import numpy as np
 import pytest
 
 from elmo_tf2.features import embed_file, text, unfinished
+from elmo_tf2.features.encoder import _WordCache, encoder_of
 from tests.cli_fixtures import (
-    RESUMED,
     assert_same_features,
     cached_encoder_of,
     random_text,
@@ -37,6 +39,7 @@ class Run:
     """A text of ten windows, and where its vectors go."""
 
     def __init__(self, model, folder):
+        folder.mkdir(exist_ok=True)
         self.model = model
         self.text = folder / "text.txt"
         self.text.write_text(random_text(50))
@@ -95,7 +98,7 @@ def test_a_run_goes_on_where_it_was_interrupted(run, expected):
     calls = []
     run(on_progress=lambda *call: calls.append(call))
     assert calls[0] == (finished, run.tokens) and calls[-1] == (run.tokens, run.tokens)
-    assert_same_features(read_features(run.output), expected, **RESUMED)
+    assert_same_features(read_features(run.output), expected)
     assert not run.folder.exists()
 
 
@@ -106,7 +109,7 @@ def test_a_run_may_be_interrupted_again_and_again(run, expected):
         finished.append(run.finished_tokens())
     run()
     assert finished == sorted(finished)
-    assert_same_features(read_features(run.output), expected, **RESUMED)
+    assert_same_features(read_features(run.output), expected)
 
 
 def test_a_run_with_overwrite_goes_on_too(run, expected):
@@ -114,7 +117,7 @@ def test_a_run_with_overwrite_goes_on_too(run, expected):
     calls = []
     run(overwrite=True, on_progress=lambda *call: calls.append(call))
     assert calls[0][0] > 0
-    assert_same_features(read_features(run.output), expected, **RESUMED)
+    assert_same_features(read_features(run.output), expected)
 
 
 def test_the_output_stays_as_it_was_until_its_successor_is_complete(run, expected):
@@ -123,7 +126,7 @@ def test_the_output_stays_as_it_was_until_its_successor_is_complete(run, expecte
         run(overwrite=True, on_progress=lambda done, total: 1 / (total - done))
     assert run.output.read_text() == "old"
     run(overwrite=True)
-    assert_same_features(read_features(run.output), expected, **RESUMED)
+    assert_same_features(read_features(run.output), expected)
 
 
 def test_another_batch_size_may_go_on(run, expected):
@@ -137,7 +140,7 @@ def test_a_run_goes_on_with_the_same_model_in_another_place(run, expected, tmp_p
     run.interrupt()
     copy = write_model_folder(tmp_path / "copy")
     run(model=copy)
-    assert_same_features(read_features(run.output), expected, **RESUMED)
+    assert_same_features(read_features(run.output), expected)
 
 
 # Another model, another text.
@@ -169,7 +172,7 @@ def test_a_run_with_another_tokenizer_does_not_go_on(run, expected):
     with pytest.raises(ValueError, match="unfinished run, and the tokenizer differs"):
         run(tokenizer="words")
     run(tokenizer="spaces")
-    assert_same_features(read_features(run.output), expected, **RESUMED)
+    assert_same_features(read_features(run.output), expected)
 
 
 def test_overwriting_gives_up_a_run_of_something_else(run, expected):
@@ -178,7 +181,7 @@ def test_overwriting_gives_up_a_run_of_something_else(run, expected):
     run.interrupt()
     run.text.write_text(content)
     run(overwrite=True)
-    assert_same_features(read_features(run.output), expected, **RESUMED)
+    assert_same_features(read_features(run.output), expected)
 
 
 def test_a_text_that_grows_while_it_is_read_is_an_error(run):
@@ -253,7 +256,7 @@ def test_a_file_system_without_locks_will_do(run, monkeypatch, expected):
 
     monkeypatch.setattr(fcntl, "flock", no_locks)
     run()
-    assert_same_features(read_features(run.output), expected, **RESUMED)
+    assert_same_features(read_features(run.output), expected)
 
 
 def test_a_disk_without_room_for_all_is_told_before_the_work(run, monkeypatch):
@@ -299,7 +302,7 @@ def test_after_a_full_disk_a_run_goes_on(run, monkeypatch, expected):
             run()
     assert run.finished_tokens() > 0
     run()
-    assert_same_features(read_features(run.output), expected, **RESUMED)
+    assert_same_features(read_features(run.output), expected)
 
 
 def test_filling_changes_nothing_of_the_files_structure(run):
@@ -316,3 +319,107 @@ def test_filling_changes_nothing_of_the_files_structure(run):
         assert not is_value[offset : offset + size].any()
         is_value[offset : offset + size] = True
     np.testing.assert_array_equal(after[~is_value], before[~is_value])
+
+
+# The folder of the work.
+
+
+def test_a_run_killed_between_windows_of_a_cache_gives_the_same_bytes(model, tmp_path, monkeypatch):
+    monkeypatch.setattr("elmo_tf2.features.embed._WINDOWS_OF_A_CACHE", 3)
+    whole, resumed = (Run(model, path) for path in (tmp_path / "whole", tmp_path / "resumed"))
+    whole()
+    for share in (0.1, 0.5, 0.9):
+        resumed.interrupt(share)
+    resumed()
+    assert resumed.output.read_bytes() == whole.output.read_bytes()
+
+
+def test_words_are_computed_in_the_same_company_after_an_interruption(run, monkeypatch):
+    monkeypatch.setattr("elmo_tf2.features.embed._WINDOWS_OF_A_CACHE", 3)
+    monkeypatch.setattr("elmo_tf2.features.embed.encoder_of", encoder_of)
+    computed = []
+    compute = _WordCache.vectors
+
+    def vectors(self, words):
+        known = set(self._places)
+        found = compute(self, words)
+        computed.append([word for word in dict.fromkeys(words) if word not in known])
+        return found
+
+    monkeypatch.setattr(_WordCache, "vectors", vectors)
+    run()
+    whole = computed[:]
+    run.output.unlink()
+    run.interrupt(0.6)
+    computed.clear()
+    run()
+    assert whole[-len(computed) :] == computed
+    assert 0 < len(computed) < len(whole)  # what was before is not computed again
+
+
+def test_equal_commands_give_equal_bytes_at_any_time(run, monkeypatch):
+    run()
+    first = run.output.read_bytes()
+    time.sleep(1.1)  # HDF5 tells time in seconds
+    run(overwrite=True)
+    assert run.output.read_bytes() == first
+
+
+@pytest.mark.parametrize("kind", ["folder", "file", "link", "of another user"])
+def test_what_has_the_name_of_the_work_but_is_not_ours_stays(run, tmp_path, kind):
+    (tmp_path / "elsewhere").mkdir()
+    if kind == "file":
+        run.folder.write_text("mine")
+    elif kind == "link":
+        run.folder.symlink_to(tmp_path / "elsewhere")
+    else:
+        run.interrupt()
+        (run.folder / "thesis").write_text("mine")
+    if kind == "folder":
+        (run.folder / ".elmo_tf2-lock").unlink()
+    if kind == "of another user":
+        if not hasattr(os, "getuid") or os.getuid() != 0:
+            pytest.skip("gives a folder to another user")
+        os.chown(run.folder, 12345, -1)
+    before = sorted(tmp_path.rglob("*"))
+    with pytest.raises(FileExistsError, match="unfinished is needed .* not made by this program"):
+        run(overwrite=True)
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+@pytest.mark.parametrize("name", ["features.hdf5", "converted", "progress.json.new"])
+def test_links_in_the_folder_of_the_work_are_not_followed(run, tmp_path, name):
+    victim = tmp_path / "victim"
+    victim.write_text("precious")
+    run.interrupt()
+    (run.folder / name).unlink(missing_ok=True)
+    (run.folder / name).symlink_to(victim)
+    with pytest.raises(FileExistsError, match=f"{name} is a link or no file"):
+        run(overwrite=True)
+    assert victim.read_text() == "precious"
+
+
+def test_an_empty_folder_of_the_users_stays(run):
+    run.folder.mkdir()
+    run()
+    assert run.folder.is_dir() and not any(run.folder.iterdir())
+
+
+def test_a_file_of_the_users_in_the_folder_of_the_work_stays(run):
+    run.interrupt()
+    (run.folder / "notes").write_text("mine")
+    run()
+    assert (run.folder / "notes").read_text() == "mine"
+
+
+def test_what_appears_at_the_output_meanwhile_stays(run):
+    def appear(done, total):
+        if done == total:
+            run.output.write_text("mine")
+
+    with pytest.raises(FileExistsError, match="exists already"):
+        run(on_progress=appear)
+    assert run.output.read_text() == "mine"
+    run.output.unlink()
+    run()  # and the vectors are not lost
+    assert len(read_features(run.output)) == 50

@@ -1,12 +1,17 @@
 """Files and folders that appear under their name only when they are complete."""
 
+import contextlib
+import errno
 import os
 import shutil
+import signal
+import sys
 from pathlib import Path
 
 import pytest
 
 from elmo_tf2.files import check_free, completed, free_bytes
+from tests.processes import run_python
 
 
 class Breakdown(Exception):
@@ -163,13 +168,211 @@ def test_nothing_written_is_an_error_that_loses_nothing(target):
     assert names_beside(target) == ["target"]
 
 
-def test_two_that_write_the_same_name_do_not_meet(target):
+def test_what_appears_meanwhile_stays(target):
+    for new in ("file", "folder"):
+        with pytest.raises(FileExistsError, match="target exists already"), completed(target) as at:
+            at.write_text("made") if new == "file" else write_folder(at, made="1")
+            write_folder(target, mine="2")
+        assert content(target) == {"mine": "2"}
+        assert names_beside(target) == ["target"]
+        shutil.rmtree(target)
+
+
+@pytest.mark.parametrize("new", ["file", "folder"])
+@pytest.mark.parametrize("mine", ["file", "folder", "link"])
+def test_what_appears_at_the_last_moment_stays(new, mine, target, monkeypatch):
+    def appear():
+        if mine == "file":
+            target.write_text("mine")
+        elif mine == "folder":
+            write_folder(target, mine="2")
+        else:
+            target.symlink_to("nowhere")
+
+    link, rename = os.link, Path.rename
+    monkeypatch.setattr(os, "link", lambda *paths: (appear(), link(*paths)))
+    monkeypatch.setattr(Path, "rename", lambda *paths: (appear(), rename(*paths)))
+    with pytest.raises(FileExistsError, match="target exists already"), completed(target) as at:
+        at.write_text("made") if new == "file" else write_folder(at, made="1")
+    assert os.path.lexists(target)
+    assert names_beside(target) == ["target"]
+    if mine == "file":
+        assert target.read_text() == "mine"
+    if mine == "folder":
+        assert content(target) == {"mine": "2"}
+
+
+def test_what_is_put_into_a_folder_that_is_replaced_stays(target):
+    write_folder(target, a="old")
+    with pytest.raises(FileExistsError, match="would be lost: diary"):
+        with completed(target, overwrite=True, parts=["a"]) as unfinished:
+            write_folder(unfinished, a="new")
+            (target / "diary").write_text("mine")
+    assert content(target) == {"a": "old", "diary": "mine"}
+    assert names_beside(target) == ["target"]
+
+
+def test_what_appears_between_two_renamings_stays_and_so_does_the_old(target, monkeypatch):
+    write_folder(target, old="1")
+    rename = Path.rename
+
+    def rename_and_appear(self, to):
+        rename(self, to)
+        if self == target:
+            write_folder(target, mine="2")
+
+    monkeypatch.setattr(Path, "rename", rename_and_appear)
+    with pytest.raises(FileExistsError, match="appeared while it was replaced.*replaced"):
+        with completed(target, overwrite=True) as unfinished:
+            write_folder(unfinished, new="3")
+    monkeypatch.undo()
+    assert content(target) == {"mine": "2"}
+    with pytest.raises(FileExistsError, match="Move one of the three away"):
+        check_free(target, overwrite=True)
+    target.rename(target.with_name("mine"))
+    with pytest.raises(FileExistsError, match="exists already"):
+        check_free(target)
+    assert content(target) == {"old": "1"}
+    assert names_beside(target) == ["mine", "target"]
+
+
+def test_a_second_process_is_refused_and_the_first_is_not_spoiled(target):
     with completed(target, overwrite=True) as first:
         first.write_text("first")
-        with completed(target, overwrite=True) as second:
-            assert second != first
-            second.write_text("second")
+        for second in (completed(target, overwrite=True).__enter__, lambda: check_free(target)):
+            with pytest.raises(ValueError, match="Another process is making .*target. Wait"):
+                second()
     assert target.read_text() == "first"
+    assert names_beside(target) == ["target"]
+
+
+def test_a_link_to_a_folder_is_followed(target):
+    real = target.with_name("real")
+    real.mkdir()
+    target.symlink_to("real")
+    with completed(target) as unfinished:
+        write_folder(unfinished, a="1")
+    assert target.is_symlink() and content(real) == {"a": "1"}
+
+
+# --- after a kill
+
+_KILLED = """
+import os, pathlib, signal, sys
+from elmo_tf2.files import completed
+
+def kill(*_):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+target, moment = pathlib.Path(sys.argv[1]), sys.argv[2]
+rename = pathlib.Path.rename
+
+def killing(self, to):
+    if moment == "before" or moment == "between" and to == target:
+        kill()
+    rename(self, to)
+    if moment == "after" and to == target:
+        kill()
+
+pathlib.Path.rename = killing
+with completed(target, overwrite=True) as unfinished:
+    unfinished.mkdir()
+    (unfinished / "new").write_text("2")
+    if moment == "working":
+        kill()
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGKILL")
+@pytest.mark.parametrize("moment", ["working", "before", "between", "after"])
+@pytest.mark.parametrize("old", [True, False])
+def test_a_kill_loses_nothing_and_what_it_leaves_is_removed(moment, old, target):
+    if old:
+        write_folder(target, old="1")
+    assert run_python("-c", _KILLED, target, moment).returncode == -signal.SIGKILL
+    with contextlib.suppress(FileExistsError):
+        check_free(target)
+    if moment == "after":
+        assert content(target) == {"new": "2"}
+    elif old:
+        assert content(target) == {"old": "1"}
+    assert names_beside(target) == (["target"] if old or moment == "after" else [])
+
+
+# --- what is not ours
+
+
+def place_beside(target):
+    return target.with_name(f".{target.name}.elmo_tf2")
+
+
+@pytest.mark.parametrize("kind", ["file", "folder", "link", "of another user"])
+def test_what_was_not_made_by_this_program_is_neither_used_nor_removed(kind, target):
+    place, elsewhere = place_beside(target), target.with_name("elsewhere")
+    write_folder(elsewhere, thesis="1")
+    if kind == "file":
+        place.write_text("1")
+    elif kind == "link":
+        place.symlink_to(elsewhere)
+    else:
+        write_folder(place, thesis="1")
+    if kind == "of another user":
+        if sys.platform == "win32" or os.getuid() != 0:
+            pytest.skip("gives a folder to another user")
+        (place / ".elmo_tf2-lock").touch()
+        os.chown(place, 12345, -1)
+    for check in (completed(target).__enter__, lambda: check_free(target)):
+        with pytest.raises(FileExistsError, match="not made by this program for you"):
+            check()
+    assert content(elsewhere) == {"thesis": "1"}
+    assert (
+        place.read_text() == "1"
+        if kind == "file"
+        else (place / "thesis").exists() or kind == "link"
+    )
+
+
+# --- inputs
+
+
+def test_an_output_is_no_input(target, tmp_path):
+    write_folder(target, **{"options.json": "{}", "vectors.npy": ""})
+    text = target / "text"
+    text.write_text("the cat")
+    link = tmp_path / "link"
+    link.symlink_to(text)
+    for output, source in (
+        (text, text),
+        (link, text),
+        (text, link),
+        (target, text),
+        (target.parent, link),
+        (target / "options.json", target),
+    ):
+        with pytest.raises(ValueError, match="is the input .* itself, holds it, or is a part of"):
+            check_free(output, overwrite=True, inputs=[None, object(), source])
+    check_free(target / "vectors.npy", overwrite=True, inputs=[target])
+    check_free(target / "new", inputs=[target, text, "-"])
+
+
+# --- a full disk
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        OSError(errno.ENOSPC, "No space left on device"),
+        OSError(errno.EFBIG, "File too large", "/hidden/place"),
+        RuntimeError("flush failed (errno = 28, error message = 'No space left on device')"),
+    ],
+)
+def test_a_full_disk_is_told_with_the_outputs_name(error, target):
+    with pytest.raises(OSError, match=r"bytes are free there\). Make room") as told:
+        with completed(target) as unfinished:
+            write_folder(unfinished, half="1")
+            raise error
+    assert told.value.filename == str(target)
+    assert names_beside(target) == []
 
 
 # --- check_free

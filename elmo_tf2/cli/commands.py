@@ -2,6 +2,7 @@
 
 import os
 import re
+import signal
 import sys
 from importlib.metadata import PackageNotFoundError, version
 from typing import Annotated, Any
@@ -38,7 +39,7 @@ class Commands(TyperGroup):
             What the command returns.
 
         Raises:
-            Exit: with code 1 after an error, 130 after Ctrl-C.
+            Exit: with code 1 after an error, 130 after Ctrl-C or SIGTERM.
         """
         try:
             return super().invoke(ctx)
@@ -126,6 +127,8 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         # A name that the terminal can't show is no reason to fail.
         stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+    # Schedulers end a job by SIGTERM: what is half-made is removed then, as after Ctrl-C.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     os.environ.setdefault("TF_NUM_INTRAOP_THREADS", str(_threads_of_an_operation()))
     try:
         app(prog_name="elmo-tf2")

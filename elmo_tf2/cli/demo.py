@@ -55,8 +55,8 @@ def demo(
     senses = read_senses()
     if word is not None and word not in senses:
         raise typer.BadParameter(f"There are sentences for these words: {', '.join(senses)}.")
-    check_free(out, overwrite)
     model = checked_model(model, only_weights=True)
+    check_free(out, overwrite, inputs=[model])
     with quiet_imports():
         from elmo_tf2.demo import demonstrate
 

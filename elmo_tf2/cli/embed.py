@@ -253,7 +253,8 @@ def embed(
         check_file(text, "text")
     else:
         check_paths(text, out, options["sentence"])
-    check_free(out, overwrite)
+    if not out.with_name(f"{out.name}.unfinished").exists():  # it may be left from a complete run
+        check_free(out, overwrite, inputs=[model, text])
     checked_model(model)
     if dtype is Dtype.bfloat16 and detect(model) == "saved model":
         raise typer.BadParameter(

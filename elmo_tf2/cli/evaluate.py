@@ -58,7 +58,7 @@ def evaluate(
     model = find_model(model)
     check_file(text, "text")
     if scores is not None:
-        check_free(scores, overwrite)
+        check_free(scores, overwrite, inputs=[model, text, options, vocab])
     checked_model(model, options, vocab, only_weights=True)
     with quiet_imports():
         from elmo_tf2.training import Perplexity, language_model, perplexity, write_scores

@@ -110,7 +110,7 @@ def export(
 ) -> None:
     """Makes a SavedModel."""
     name, model = model, checked_model(model, options, only_weights=True)
-    check_free(out, overwrite)
+    check_free(out, overwrite, inputs=[model, options, vocab])
     words = () if vocab is None else read_vocabulary(vocab)
     if trainable is Trainable.all and (words or dtype is Dtype.bfloat16):
         raise typer.BadParameter(

@@ -19,8 +19,8 @@ from elmo_tf2.cli.arguments import checked_model
 from elmo_tf2.cli.messages import quiet_imports, say, say_table
 from elmo_tf2.config import TOKENIZERS, ElmoConfig
 from elmo_tf2.data.vocabulary_file import read_vocabulary
-from elmo_tf2.files import check_free
 from elmo_tf2.pretraining_config import PretrainingConfig
+from elmo_tf2.weights.pretraining_run import check_free_for_run, is_untrained_run
 
 if TYPE_CHECKING:
     from elmo_tf2.training import RunFolder
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 HELP = """\
 Train a language model on text.
 
-RUN is the folder of the run: its configuration, checkpoints, history.csv and logs for TensorBoard are kept there. DATA is what `elmo-tf2 prepare` made. Ctrl-C (or SIGTERM) saves; after that, or after a crash, `--resume` goes on as if the run had never stopped.
+RUN is the folder of the run: its configuration, checkpoints, history.csv and logs for TensorBoard are kept there. DATA is what `elmo-tf2 prepare` made. Ctrl-C (or SIGTERM) saves; after that, or after a crash, `--resume` goes on as if the run had never stopped. A run that came to no checkpoint can simply be started again.
 
 The configuration is a YAML or JSON file; what is not in it, or all of it without a file, is as the published models were trained. `--set` changes single values. The run's config.yaml has them all, with their names.
 
@@ -115,8 +115,9 @@ def pretrain(
     else:
         if data is None:
             raise typer.BadParameter("A new run needs --data. To go on with a run: --resume.")
-        if "TF_CONFIG" not in os.environ:  # of several workers the first one may have made it
-            check_free(run)
+        # Of several workers the first one may have made it.
+        if "TF_CONFIG" not in os.environ:
+            check_free_for_run(run, overwrite=is_untrained_run(run))
         made = _settings(data, config, changes or [])
     with quiet_imports():
         from elmo_tf2.training import RunFolder
@@ -193,7 +194,13 @@ def _create(
         settings = _with_model(settings, weights.config, settings.model.tokenizer)
         if weights.softmax is not None and weights.vocabulary is not None:
             vocabulary = weights.vocabulary
-    folder.create(settings, vocabulary, files, heldout if heldout.exists() else None)
+    folder.create(
+        settings,
+        vocabulary,
+        files,
+        heldout if heldout.exists() else None,
+        overwrite_untrained=True,
+    )
 
 
 def _tokenizer(prepared: Path) -> str:

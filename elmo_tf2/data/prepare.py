@@ -129,13 +129,13 @@ def prepare(
     if vocab_size is not None:
         check_integer("vocab_size", vocab_size, len(SPECIAL_WORDS) + 1)
     paths = find_texts(texts)
-    check_free(out, overwrite, PARTS)
+    check_free(out, overwrite, PARTS, paths)
 
     def tokenize(lines: list[bytes]) -> _Batch:
         is_running = not (tokenized or one_sentence_per_line)
         return _tokenize(lines, tokenizer, normalize, is_running)
 
-    with completed(out, overwrite) as folder:
+    with completed(out, overwrite, PARTS) as folder:
         folder.mkdir()
         batches = _in_parallel(tokenize, filter(None, read_texts(paths, on_progress)))
         train, held_out, shards = write_parts(_sentences(batches), folder, heldout, shards, seed)

@@ -69,10 +69,10 @@ def demonstrate(
     model, folder = Path(model), Path(folder).absolute()
     name = model.absolute().name
     parts = (name, SCRIPT, SENTENCES_FILE, VECTORS_FILE, PICTURE_FILE)
-    check_free(folder, overwrite, parts)
+    check_free(folder, overwrite, parts, [model])
     elmo = ElmoEmbeddings.from_weights(load_weights(model, prove=prove), tokenizer="words")
     senses = read_senses()
-    with completed(folder, overwrite) as unfinished:
+    with completed(folder, overwrite, parts) as unfinished:
         unfinished.mkdir()
         export_saved_model(elmo, unfinished / name, source=name)
         for file in (SCRIPT, SENTENCES_FILE):

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from elmo_tf2.demo.figures import layer_title
-from elmo_tf2.files import StrPath
+from elmo_tf2.files import StrPath, completed
 from elmo_tf2.plot.picture import draw_panels
 from elmo_tf2.plot.quotes import Quote
 from elmo_tf2.plot.vectors import plane_of
@@ -35,10 +35,11 @@ def draw_senses(
         for sentence in sentences
         if (match := re.search(rf"\b{re.escape(word)}\b", sentence))
     ]
-    draw_panels(
-        path,
-        f"“{word}” in {len(quotes)} sentences",
-        {layer_title(layer): plane_of(vectors) for layer, vectors in layers.items()},
-        [quote.group for quote in quotes],
-        [quote.snippet() for quote in quotes],
-    )
+    with completed(path, overwrite=True) as unfinished:
+        draw_panels(
+            unfinished,
+            f"“{word}” in {len(quotes)} sentences",
+            {layer_title(layer): plane_of(vectors) for layer, vectors in layers.items()},
+            [quote.group for quote in quotes],
+            [quote.snippet() for quote in quotes],
+        )

@@ -3,7 +3,6 @@
 import dataclasses
 import errno
 import hashlib
-import itertools
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -26,8 +25,12 @@ from elmo_tf2.features.text import (
     windows,
 )
 from elmo_tf2.features.unfinished import Progress, UnfinishedFile, synchronize
-from elmo_tf2.files import check_free, free_bytes
+from elmo_tf2.files import check_free, free_bytes, rename_to_free
 from elmo_tf2.weights.hdf5 import DTYPES
+
+# After these the vectors of words are computed anew, so that a run that goes on need compute no
+# more of them again. They must be the same: a product's rounding may depend on what shares it.
+_WINDOWS_OF_A_CACHE = 64
 
 SENTENCE_VECTORS = ("mean", "max")
 
@@ -134,12 +137,13 @@ def embed_file(
     form = check_paths(text, output, sentence)
     unfinished = UnfinishedFile(output)
     with unfinished.locked():
-        check_free(output, overwrite)
+        check_free(output, overwrite, inputs=[model, text])
         encoder = encoder_of(model, layers, computed)._replace(sentence=sentence, dtype=stored)
         encoder = encoder._replace(tokenizer=tokenizer or encoder.tokenizer)
         progress = unfinished.resume(encoder, text, overwrite)
         progress = progress or unfinished.lay_out(encoder, text)
         unfinished.converted.unlink(missing_ok=True)
+        size = encoder.num_bytes(progress.sentences, progress.tokens)
         try:
             _check_space(unfinished, encoder, text, progress, copies=2 if form in WRITERS else 1)
             _fill(unfinished, encoder, text, progress, batch_size, on_progress)
@@ -151,14 +155,15 @@ def embed_file(
             raise OSError(
                 error.errno,
                 f"{error.strerror or error}. What is finished stays in {unfinished.folder}; called "
-                "again with the same arguments, it goes on from there.",
+                f"again with the same arguments, it goes on from there. {output} needs "
+                f"{size:,} bytes in all.",
             ) from error
-        check_free(output, overwrite)
-        if form in WRITERS:
-            os.replace(unfinished.converted, output)
-            unfinished.data.unlink()  # not before: what it was converted to may have been lost
+        made = unfinished.converted if form in WRITERS else unfinished.data
+        if overwrite:
+            os.replace(made, output)
         else:
-            os.replace(unfinished.data, output)
+            rename_to_free(made, output)
+        unfinished.data.unlink(missing_ok=True)  # not before: what was made may have been lost
     return FeatureFile(
         output, progress.sentences, progress.tokens, len(encoder.layers), encoder.dim
     )
@@ -190,14 +195,19 @@ def _fill(
 ) -> None:
     """Computes what is not finished yet."""
     digest = hashlib.sha256()
-    sentences = itertools.islice(
-        read_sentences(text, digest, progress.tokenizer), progress.finished_sentences, None
-    )
-    finished_tokens = progress.finished_tokens
+    sentences = read_sentences(text, digest, progress.tokenizer)
+    finished, finished_tokens = progress.finished_windows, progress.finished_tokens
     if on_progress:
         on_progress(finished_tokens, progress.tokens)
     with unfinished.writer() as writer:
-        for window in windows(sentences):
+        for number, window in enumerate(windows(sentences)):
+            if number % _WINDOWS_OF_A_CACHE == 0:
+                encoder.forget_words()
+            if number < finished:
+                if number >= finished - finished % _WINDOWS_OF_A_CACHE:
+                    for batch in batches(window, batch_size):
+                        encoder.learn_words(batch)
+                continue
             if encoder.sentence:
                 for sentence in window:
                     if not sentence.words:
@@ -213,6 +223,7 @@ def _fill(
                 progress,
                 finished_sentences=window[-1].number + 1,
                 finished_tokens=finished_tokens,
+                finished_windows=number + 1,
             )
             unfinished.record(progress)
     if digest.hexdigest() != progress.text:

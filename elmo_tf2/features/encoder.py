@@ -35,6 +35,7 @@ class Encoder(NamedTuple):
         fingerprint: differs between models that differ in any value.
         tokenizer: what makes words of sentences, the model's own unless it is replaced.
         owner: what holds the variables; a SavedModel's functions do not keep them alive.
+        cache: the vectors of words that were met, if the model computes them apart.
         sentence: "mean" or "max" over a sentence's words, or None for the words' own vectors.
         dtype: of the vectors, "float32" or "float16".
     """
@@ -45,6 +46,7 @@ class Encoder(NamedTuple):
     fingerprint: str
     tokenizer: str
     owner: Any
+    cache: "_WordCache | None" = None
     sentence: str | None = None
     dtype: str = "float32"
 
@@ -89,6 +91,20 @@ class Encoder(NamedTuple):
         layers = [np.split(layer.numpy(), ends[:-1]) for layer in self.function(batch)]
         return [self._reduced(np.stack(vectors)) for vectors in zip(*layers, strict=True)]
 
+    def learn_words(self, batch: list[Sentence]) -> None:
+        """Computes the vectors of words as `encode` does, and nothing else.
+
+        Args:
+            batch: sentences.
+        """
+        if self.cache is not None:
+            self.cache.vectors(_words(batch))
+
+    def forget_words(self) -> None:
+        """Begins anew, as if no word had been met."""
+        if self.cache is not None:
+            self.cache.clear()
+
     def _reduced(self, vectors: np.ndarray) -> np.ndarray:
         """What is wanted of float32 `(layers, tokens, dim)`."""
         if self.sentence == "mean":
@@ -105,6 +121,10 @@ class Encoder(NamedTuple):
                 "--overwrite`)."
             )
         return rounded
+
+
+def _words(batch: list[Sentence]) -> list[bytes]:
+    return [word for sentence in batch for word in sentence.words]
 
 
 def _lengths(batch: list[Sentence]) -> tf.Tensor:
@@ -138,6 +158,10 @@ class _WordCache:
             self._vectors[start : start + len(new)] = self._compute(tf.constant(new)).numpy()
             self._places.update(zip(new, range(start, start + len(new)), strict=True))
         return self._vectors[[self._places[word] for word in words]]
+
+    def clear(self) -> None:
+        """Forgets all words."""
+        self._places.clear()
 
 
 def encoder_of(model: Model, layers: Layers = None, dtype: str | None = None) -> Encoder:
@@ -252,14 +276,19 @@ def _of_layer(model: BiLM | ElmoEmbeddings, layers: Layers) -> Encoder:
         return [tf.cast(layer, tf.float32) for layer in chosen]
 
     def function(batch: list[Sentence]) -> list[tf.Tensor]:
-        words = [word for sentence in batch for word in sentence.words]
-        return wanted(tf.constant(cache.vectors(words)), _lengths(batch))
+        return wanted(tf.constant(cache.vectors(_words(batch))), _lengths(batch))
 
     digest = hashlib.sha256(repr((config, bilm.dtype_policy.name)).encode())
     for variable in variables:
         digest.update(variable.numpy().tobytes())
     return Encoder(
-        function, _names(layers), config.layer_dim, digest.hexdigest(), config.tokenizer, model
+        function,
+        _names(layers),
+        config.layer_dim,
+        digest.hexdigest(),
+        config.tokenizer,
+        model,
+        cache,
     )
 
 

@@ -93,7 +93,7 @@ def write_projector(
     encoder = encoder_of(model, layers)._replace(sentence=sentence)
     earlier = [path.name for path in folder.glob("layer*.tsv")]
     parts = [CONFIG_FILE, METADATA_FILE, "mix.tsv", *earlier]
-    check_free(folder, overwrite, parts)
+    check_free(folder, overwrite, parts, [model, text])
 
     sample: Sample[Sentence] = Sample(max_points)
     for line in read_sentences(text, hashlib.sha256(), tokenizer or encoder.tokenizer):
@@ -108,7 +108,7 @@ def write_projector(
     }
     # One sentence may have more words than are wanted.
     vectors = np.concatenate([arrays[line.number] for line in drawn], axis=1)[:, :max_points]
-    with completed(folder, overwrite) as unfinished:
+    with completed(folder, overwrite, parts) as unfinished:
         unfinished.mkdir()
         for name, layer in zip(encoder.layers, vectors, strict=True):
             np.savetxt(unfinished / f"{name}.tsv", layer, "%.6g", "\t")

@@ -12,8 +12,6 @@ import hashlib
 import json
 import os
 import re
-import shutil
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
@@ -24,10 +22,8 @@ import numpy as np
 from elmo_tf2.arguments import check_integer, one_line
 from elmo_tf2.features.encoder import Encoder
 from elmo_tf2.features.text import Sentence, read_sentences
-from elmo_tf2.files import completed
-
-if sys.platform != "win32":
-    import fcntl
+from elmo_tf2.files import full_disk_told
+from elmo_tf2.locks import own_folder
 
 _DATA = "features.hdf5"
 _CONVERTED = "converted"
@@ -49,6 +45,7 @@ class Progress:
         tokens: number of all words.
         finished_sentences: number of those whose vectors are in the file.
         finished_tokens: number of their words.
+        finished_windows: number of the windows that they are.
 
     Raises:
         ValueError: if they are no such numbers.
@@ -64,6 +61,7 @@ class Progress:
     tokens: int
     finished_sentences: int = 0
     finished_tokens: int = 0
+    finished_windows: int = 0
 
     def __post_init__(self) -> None:
         for name in ("sentences", "tokens"):
@@ -84,42 +82,47 @@ class UnfinishedFile:
     """
 
     def __init__(self, output: Path) -> None:
+        self._output = output
         self.folder = output.with_name(f"{output.name}.unfinished")
         self.data = self.folder / _DATA
         self.converted = self.folder / _CONVERTED
+        self._progress = self.folder / _PROGRESS
+        self._recorded = self.folder / f"{_PROGRESS}.new"
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
-        """Makes the folder, keeps other runs out of it, and removes it if nothing is in it.
+        """Makes the folder, keeps other runs out of it, and removes it if no run can go on.
 
         Yields:
             Nothing.
 
         Raises:
+            FileExistsError: if it is not of this program and user, or has links or folders in it.
             ValueError: if another run is at work in it.
         """
-        self.folder.mkdir(parents=True, exist_ok=True)
-        with contextlib.ExitStack() as stack:
-            if sys.platform != "win32":  # which has no such locks
-                descriptor = os.open(self.folder, os.O_RDONLY)
-                stack.callback(os.close, descriptor)
-                try:
-                    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                except BlockingIOError:
-                    raise ValueError(
-                        f"Another run is at work in {self.folder}. Wait until it has ended, or "
-                        "choose another output."
-                    ) from None
-                except OSError:  # a file system without locks
-                    pass
+        busy = (
+            f"Another run is at work in {self.folder}. Wait until it has ended, or choose another "
+            "output."
+        )
+        with own_folder(self.folder, busy):
+            for entry in self.folder.iterdir():
+                if entry.is_symlink() or not entry.is_file():
+                    raise FileExistsError(
+                        f"{entry} is a link or no file, and no work of this program. Move it away, "
+                        "or choose another output."
+                    )
             try:
                 yield
             finally:
                 if not self._can_go_on():
-                    shutil.rmtree(self.folder, ignore_errors=True)
+                    for place in (self._progress, self._recorded, self.data, self.converted):
+                        place.unlink(missing_ok=True)
 
     def _can_go_on(self) -> bool:
-        return self.data.exists() and (self.folder / _PROGRESS).exists()
+        is_output = self._output.exists() and any(
+            place.exists() and place.samefile(self._output) for place in (self.data, self.converted)
+        )  # a kill came after the new name was given, before the old one was taken away
+        return self.data.exists() and self._progress.exists() and not is_output
 
     def resume(self, encoder: Encoder, text: Path, overwrite: bool) -> Progress | None:
         """Looks for an earlier run that was to make the same vectors.
@@ -138,12 +141,12 @@ class UnfinishedFile:
         if not self._can_go_on():
             return None
         try:
-            stored = json.loads((self.folder / _PROGRESS).read_text(encoding="utf-8"))
+            stored = json.loads(self._progress.read_text(encoding="utf-8"))
             progress = Progress(**stored)
         except (TypeError, ValueError, RecursionError) as error:
             raise ValueError(
-                f"{self.folder / _PROGRESS} can't be read: {one_line(error)}. Remove the folder to "
-                "start over."
+                f"{self._progress} can't be read: {one_line(error)}. Remove the folder to start "
+                "over."
             ) from error
         digest = hashlib.sha256()
         with open(text, "rb") as content:
@@ -182,21 +185,22 @@ class UnfinishedFile:
             OSError: if the disk is full or can't be written.
         """
         # First, lest it tell of what is about to be overwritten.
-        (self.folder / _PROGRESS).unlink(missing_ok=True)
+        self._progress.unlink(missing_ok=True)
+        self.data.unlink(missing_ok=True)  # it may be the output too, by a second link
         properties = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
         properties.set_alloc_time(h5py.h5d.ALLOC_TIME_EARLY)
         properties.set_fill_time(h5py.h5d.FILL_TIME_NEVER)
         properties.set_obj_track_times(False)
         digest = hashlib.sha256()
         sentences = tokens = 0
-        # The format of HDF5 1.8, the oldest that doesn't keep the names of all datasets in memory.
         with (
+            full_disk_told(self._output),
             _hdf5_errors_told(self.data),
-            h5py.File(self.data, "w", libver=("v108", "v108"), meta_block_size=2**16) as file,
+            _new_hdf5(self.data) as file,
         ):
             for sentence in read_sentences(text, digest, encoder.tokenizer):
                 h5py.h5d.create(
-                    file.id,
+                    file,
                     str(sentence.number).encode(),
                     h5py.h5t.py_create(np.dtype(encoder.dtype).newbyteorder("<")),
                     h5py.h5s.create_simple(encoder.shape(sentence)),
@@ -224,8 +228,8 @@ class UnfinishedFile:
         Args:
             progress: what to write.
         """
-        with completed(self.folder / _PROGRESS, overwrite=True) as unfinished:
-            unfinished.write_text(json.dumps(dataclasses.asdict(progress)), encoding="utf-8")
+        self._recorded.write_text(json.dumps(dataclasses.asdict(progress)), encoding="utf-8")
+        self._recorded.replace(self._progress)
 
     @contextlib.contextmanager
     def writer(self) -> Iterator["Writer"]:
@@ -246,6 +250,23 @@ def synchronize(path: Path) -> None:
     """
     with open(path, "rb+") as file:
         os.fsync(file)
+
+
+@contextlib.contextmanager
+def _new_hdf5(path: Path) -> Iterator[h5py.h5f.FileID]:
+    """Makes a file in which no time is written: the same vectors give the same bytes."""
+    creation = h5py.h5p.create(h5py.h5p.FILE_CREATE)
+    creation.set_obj_track_times(False)  # which `h5py.File` has no argument for
+    access = h5py.h5p.create(h5py.h5p.FILE_ACCESS)
+    # The format of HDF5 1.8, the oldest that doesn't keep the names of all datasets in memory.
+    access.set_libver_bounds(h5py.h5f.LIBVER_V18, h5py.h5f.LIBVER_V18)
+    access.set_meta_block_size(2**16)
+    access.set_fclose_degree(h5py.h5f.CLOSE_STRONG)
+    file = h5py.h5f.create(os.fsencode(path), h5py.h5f.ACC_TRUNC, creation, access)
+    try:
+        yield file
+    finally:
+        file.close()
 
 
 @contextlib.contextmanager

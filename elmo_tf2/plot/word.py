@@ -9,7 +9,7 @@ import numpy as np
 
 from elmo_tf2.arguments import check_choice, check_integer
 from elmo_tf2.config import TOKENIZERS
-from elmo_tf2.data.text_files import OnProgress
+from elmo_tf2.data.text_files import OnProgress, find_texts
 from elmo_tf2.feature_files import check_installed, check_picture
 from elmo_tf2.features.encoder import Encoder, Model, encoder_of
 from elmo_tf2.features.sample import encoded
@@ -108,7 +108,7 @@ def plot_word(
         check_choice("tokenizer", tokenizer, TOKENIZERS)
     if clusters > 1 and not labels:
         check_installed("sklearn", "Clusters need scikit-learn")
-    check_free(output, overwrite)
+    check_free(output, overwrite, inputs=[model, *find_texts([text])])
     encoder = encoder_of(model)
     by = _layer(layer, len(encoder.layers))
     found = find_occurrences(

@@ -1,6 +1,8 @@
 """Checkpoints of a pretraining run: all that decides how it goes on."""
 
 import os
+import re
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +10,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from elmo_tf2.files import free_bytes
+from elmo_tf2.files import free_bytes, full_disk_told
 from elmo_tf2.models import PretrainingModel, named_variables
 from elmo_tf2.weights.pretraining_run import ENCODER, latest_checkpoint
 
@@ -76,7 +78,7 @@ class Checkpoints:
 
         Raises:
             FloatingPointError: if a weight is NaN or infinite.
-            OSError: if the disk has no room.
+            OSError: if the disk has no room; nothing of it stays.
         """
         for variable in self._model.trainable_variables:
             value = keras.ops.convert_to_tensor(variable)
@@ -95,7 +97,28 @@ class Checkpoints:
                 f"The disk of {self._folder} has no room for a checkpoint of {needed:,} bytes. "
                 f"The last one is {self.latest}. Make room, and go on from that."
             )
-        return self._manager.save(checkpoint_number=self._model.num_updates)
+        try:
+            with full_disk_told(self._folder):
+                return self._manager.save(checkpoint_number=self._model.num_updates)
+        except tf.errors.OpError as error:
+            raise OSError(
+                f"No checkpoint can be written to {self._folder}: {error.message}. The last one is "
+                f"{self.latest}."
+            ) from error
+        finally:
+            self.remove_leftovers()
+
+    def remove_leftovers(self) -> None:
+        """Removes what a kill or a full disk left of checkpoints that do not count."""
+        complete = {Path(path).name for path in self._manager.checkpoints}
+        for entry in self._folder.iterdir():
+            if re.fullmatch(r"update-\d+_temp", entry.name) and not entry.is_symlink():
+                shutil.rmtree(entry)
+            elif re.fullmatch(r"update-\d+\..+|checkpoint\.tmp.*", entry.name):
+                # While none counts, one with an index may be all that there is.
+                has_index = entry.with_suffix(".index").exists()
+                if entry.stem not in complete and (complete or not has_index):
+                    entry.unlink()
 
     def restore(self) -> None:
         """Gives the model what the latest checkpoint has.

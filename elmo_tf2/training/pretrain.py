@@ -1,5 +1,6 @@
 """Pretraining: a text becomes a language model."""
 
+import contextlib
 import dataclasses
 import math
 import os
@@ -60,7 +61,9 @@ def pretrain(
         KeyboardInterrupt: if it was interrupted; a checkpoint has been saved then.
         FloatingPointError: if the loss or a weight becomes NaN or infinite. The last checkpoint is
             from before.
-        ValueError: if the text, the vocabulary or the initial weights do not fit.
+        OSError: if the disk is full or can't be written.
+        ValueError: if the text, the vocabulary or the initial weights do not fit, or another
+            process trains the run.
     """
     for name, value in (
         ("report_every", report_every),
@@ -69,6 +72,19 @@ def pretrain(
     ):
         check_integer(name, value)
     folder = RunFolder(run)
+    folder.read_config()  # which tells whether it is one
+    with folder.locked() if _is_chief() else contextlib.nullcontext():
+        return _train(folder, initial, callbacks, report_every, save_every, evaluate_every)
+
+
+def _train(
+    folder: RunFolder,
+    initial: ElmoWeights | None,
+    callbacks: Sequence[keras.callbacks.Callback],
+    report_every: int,
+    save_every: int,
+    evaluate_every: int,
+) -> PretrainingModel:
     config = folder.read_config()
     vocabulary = Vocabulary(folder.read_vocabulary(), str(folder.vocabulary_file))
     files, heldout = folder.read_text()
@@ -79,6 +95,7 @@ def pretrain(
     if checkpoints.latest:
         checkpoints.restore()
     if _is_chief():
+        checkpoints.remove_leftovers()
         folder.cut_history(model.num_updates)
     shard, window = tf.unstack(tf.convert_to_tensor(model.position))
     start = Position(int(shard), int(window) + 1) if model.num_windows else Position()

@@ -1,18 +1,25 @@
 """The folder of a pretraining run."""
 
+import contextlib
 import csv
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from elmo_tf2.arguments import one_line, shown
 from elmo_tf2.data.vocabulary_file import read_vocabulary, write_vocabulary
-from elmo_tf2.files import check_file, check_free, completed
+from elmo_tf2.files import check_file, completed, full_disk_told
+from elmo_tf2.locks import locked
 from elmo_tf2.pretraining_config import PretrainingConfig
 from elmo_tf2.weights.model_folder import OPTIONS_FILE, VOCABULARY_FILE
-from elmo_tf2.weights.pretraining_run import CHECKPOINTS_FOLDER, CONFIG_FILE
+from elmo_tf2.weights.pretraining_run import (
+    CHECKPOINTS_FOLDER,
+    CONFIG_FILE,
+    check_free_for_run,
+    is_untrained_run,
+)
 
 HISTORY_COLUMNS = (
     "update",
@@ -33,6 +40,7 @@ class RunFolder:
     - `checkpoints/`: see `Checkpoints`.
     - `history.csv`: loss and perplexity by update.
     - `logs/`: the same for TensorBoard.
+    - `lock`: there while a process trains the run.
 
     Args:
         path: the folder.
@@ -51,6 +59,11 @@ class RunFolder:
         self.checkpoints = self.path / CHECKPOINTS_FOLDER
         self.history_file = self.path / "history.csv"
         self.logs = self.path / "logs"
+        self._lock = self.path / "lock"
+        self._parts = [
+            *(self.config_file, self.text_file, self.options_file, self.vocabulary_file),
+            *(self.checkpoints, self.history_file, self.logs, self._lock),
+        ]
 
     def create(
         self,
@@ -58,6 +71,7 @@ class RunFolder:
         vocabulary: Sequence[str],
         files: Sequence[str | os.PathLike[str]],
         heldout: str | os.PathLike[str] | None = None,
+        overwrite_untrained: bool = False,
     ) -> None:
         """Makes the folder of a run that has not begun.
 
@@ -66,12 +80,21 @@ class RunFolder:
             vocabulary: words of the softmax.
             files: of training text.
             heldout: file of held-out text, or None.
+            overwrite_untrained: whether a run that came to no checkpoint may be replaced.
 
         Raises:
             FileExistsError: if there is something at its path.
+            ValueError: if the held-out text has no words, or another process trains the run.
         """
-        check_free(self.path)
-        with completed(self.path) as unfinished:
+        if heldout is not None:
+            _check_words(heldout)
+        overwrite = overwrite_untrained and is_untrained_run(self.path)
+        check_free_for_run(self.path, overwrite)
+        if overwrite:
+            with self.locked():
+                pass
+        parts = [part.name for part in self._parts]
+        with completed(self.path, overwrite, parts=parts) as unfinished:
             unfinished.mkdir()
             beside = RunFolder(unfinished)
             beside.config_file.write_text(config.to_yaml(), encoding="utf-8")
@@ -94,6 +117,20 @@ class RunFolder:
             write_vocabulary(beside.vocabulary_file, vocabulary)
             beside.checkpoints.mkdir()
 
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keeps other processes from training the run.
+
+        Yields:
+            Nothing.
+
+        Raises:
+            ValueError: if one does.
+        """
+        busy = f"Another process trains the run {self.path}. Wait until it has ended, or stop it."
+        with locked(self._lock, busy):
+            yield
+
     def read_config(self) -> PretrainingConfig:
         """The run's configuration.
 
@@ -111,7 +148,7 @@ class RunFolder:
 
         Raises:
             FileNotFoundError: if one of them is missing.
-            ValueError: if `text.json` does not name them.
+            ValueError: if `text.json` does not name them, or the held-out one has no words.
         """
         try:
             text = json.loads(self.text_file.read_text(encoding="utf-8"))
@@ -126,6 +163,8 @@ class RunFolder:
             ) from error
         for path in names:
             check_file(path, f"file of training text (named by {self.text_file})")
+        if heldout is not None:
+            _check_words(heldout)
         return files, heldout
 
     def read_history(self) -> list[dict[str, str]]:
@@ -174,5 +213,17 @@ class RunFolder:
         Args:
             row: values by column; missing ones stay empty.
         """
-        with open(self.history_file, "a", encoding="utf-8", newline="") as file:
+        with (
+            full_disk_told(self.history_file),
+            open(self.history_file, "a", encoding="utf-8", newline="") as file,
+        ):
             csv.DictWriter(file, HISTORY_COLUMNS).writerow(row)
+
+
+def _check_words(heldout: str | os.PathLike[str]) -> None:
+    with open(check_file(heldout, "held-out text"), "rb") as lines:
+        if not any(line.split() for line in lines):
+            raise ValueError(
+                f"{heldout} has no words, so nothing can be measured on it. Put held-out sentences "
+                "in, or leave the file away."
+            )

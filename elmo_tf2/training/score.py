@@ -14,7 +14,7 @@ from elmo_tf2.characters import (
     sentences_to_char_ids,
 )
 from elmo_tf2.data import Vocabulary
-from elmo_tf2.files import StrPath, completed
+from elmo_tf2.files import StrPath, check_free, completed
 from elmo_tf2.models import LanguageModel, MaskedLanguageModel, PretrainingModel
 
 # A sentence's words are masked in as many turns, so about as many at once as in training.
@@ -210,7 +210,9 @@ def write_scores(
 
     Raises:
         FileExistsError: if there is such a file and it may not be replaced.
+        ValueError: if it is the text.
     """
+    check_free(path, overwrite, inputs=[text])
     with open(text, "rb") as lines:
         total = sum(1 for _ in lines)
     with (

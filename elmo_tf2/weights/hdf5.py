@@ -1,6 +1,7 @@
 """HDF5 files of plain float arrays, read with care: nothing else in such a file is touched."""
 
 import math
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
@@ -15,6 +16,8 @@ DTYPES = ("float32", "float16")
 
 # Trained weights hardly compress; what claims to be so much smaller in the file is no weight.
 _MAX_COMPRESSION = 64
+# More than what HDF5 writes of names and shapes.
+_HDF5_ROOM = 2**18
 
 
 @contextmanager
@@ -198,9 +201,11 @@ def write_hdf5(path: StrPath, arrays: Mapping[str, np.ndarray], dtype: str = "fl
             and packs them.
 
     Raises:
+        OSError: if the disk is full.
         ValueError: if `dtype` is neither, or a value is past what float16 holds.
     """
     check_choice("dtype", dtype, DTYPES)
+    _check_room(path, sum(np.size(array) for array in arrays.values()) * np.dtype(dtype).itemsize)
     with h5py.File(path, "w") as file:
         for name, array in arrays.items():
             if dtype == "float32" or np.ndim(array) < 2:
@@ -208,6 +213,13 @@ def write_hdf5(path: StrPath, arrays: Mapping[str, np.ndarray], dtype: str = "fl
             else:
                 rounded = _as_float16(array, path, name)
                 file.create_dataset(name, data=rounded, compression="gzip", shuffle=True)
+
+
+def _check_room(path: StrPath, size: int) -> None:
+    """Takes the room for a file: when the disk is full later, HDF5 ends the process in a crash."""
+    with open(path, "wb") as file:
+        if hasattr(os, "posix_fallocate"):
+            os.posix_fallocate(file.fileno(), 0, size + _HDF5_ROOM)
 
 
 def _as_float16(array: np.ndarray, path: StrPath, name: str) -> np.ndarray:

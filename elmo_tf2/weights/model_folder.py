@@ -205,7 +205,7 @@ def write_model_folder(
     check_choice("dtype", dtype, DTYPES)
     folder = Path(folder).resolve()
     check_free(folder, overwrite, MODEL_FOLDER_PARTS)
-    with completed(folder, overwrite) as unfinished:
+    with completed(folder, overwrite, MODEL_FOLDER_PARTS) as unfinished:
         unfinished.mkdir()
         _write_files(weights, unfinished, dtype)
 

@@ -4,6 +4,7 @@ Its checkpoints are of TensorFlow 2's objects. The encoder's variables are under
 bilm-tf's weight files, in the shapes of this package's layers.
 """
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -32,6 +33,30 @@ _VALUE = ".ATTRIBUTES/VARIABLE_VALUE"
 def is_pretraining_run(folder: Path) -> bool:
     """Whether a folder is that of a pretraining run."""
     return (folder / CONFIG_FILE).is_file() and (folder / CHECKPOINTS_FOLDER).is_dir()
+
+
+def is_untrained_run(folder: Path) -> bool:
+    """Whether a folder is that of a run that was begun and came to no checkpoint."""
+    has_checkpoint = any((folder / CHECKPOINTS_FOLDER).glob("*.index"))
+    return (folder / CONFIG_FILE).is_file() and not has_checkpoint
+
+
+def check_free_for_run(folder: Path, overwrite: bool = False) -> None:
+    """Checks that a folder may become that of a new run.
+
+    Args:
+        folder: the folder.
+        overwrite: whether what is there may be replaced.
+
+    Raises:
+        FileExistsError: if there is something, and it may not.
+    """
+    is_empty = folder.is_dir() and not any(folder.iterdir())
+    if not overwrite and os.path.lexists(folder) and not is_empty:
+        raise FileExistsError(
+            f"{folder} exists already. Choose another name or remove it; or, if it is a run that "
+            "was stopped, go on with it (on the command line `--resume`)."
+        )
 
 
 def read_pretraining_run(folder: StrPath, read_softmax: bool = True) -> ElmoWeights:

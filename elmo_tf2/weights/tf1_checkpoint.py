@@ -7,6 +7,7 @@ Reference:
  - `train` and `dump_weights` of [bilm-tf](https://github.com/allenai/bilm-tf)
 """
 
+import glob
 import json
 import ntpath
 import re
@@ -16,7 +17,7 @@ import numpy as np
 
 from elmo_tf2.config import NUM_CHARACTERS, ElmoConfig
 from elmo_tf2.data.vocabulary_file import read_vocabulary, write_vocabulary
-from elmo_tf2.files import StrPath, check_file, completed
+from elmo_tf2.files import StrPath, check_file, completed, full_disk_told
 from elmo_tf2.weights.checkpoint_variables import CheckpointVariables, open_checkpoint
 from elmo_tf2.weights.elmo_weights import (
     SOFTMAX_BIAS,
@@ -182,6 +183,7 @@ def write_tf1_checkpoint(
             state of Adagrad before the first update.
 
     Raises:
+        OSError: if the disk is full.
         ValueError: if there is such a checkpoint, or the files beside it are another model's, or
             the weights are of a merged model.
     """
@@ -205,12 +207,18 @@ def write_tf1_checkpoint(
 
     prefix.parent.mkdir(parents=True, exist_ok=True)
     _write_beside(weights, *beside)
-    tf.raw_ops.SaveV2(
-        prefix=str(prefix),
-        tensor_names=list(variables),
-        shape_and_slices=[""] * len(variables),
-        tensors=list(variables.values()),
-    )
+    with full_disk_told(prefix):
+        try:
+            tf.raw_ops.SaveV2(
+                prefix=str(prefix),
+                tensor_names=list(variables),
+                shape_and_slices=[""] * len(variables),
+                tensors=list(variables.values()),
+            )
+        except tf.errors.OpError:
+            for half in prefix.parent.glob(f"{glob.escape(prefix.name)}.*"):
+                half.unlink()
+            raise
     tf.compat.v1.train.update_checkpoint_state(str(prefix.parent), prefix.name)
 
 

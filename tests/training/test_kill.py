@@ -23,6 +23,12 @@ def history(folder):
     ]
 
 
+def names(folder):
+    """The names of all files but TensorBoard's, which tell the time."""
+    files = (path.relative_to(folder.path) for path in folder.path.rglob("*"))
+    return sorted(str(path) for path in files if path.parts[0] != "logs")
+
+
 def run_until_killed(folder, point, number):
     process = run_python("-m", "tests.training.killed", folder.path, point, number)
     assert process.returncode == -signal.SIGKILL, process.stderr
@@ -46,9 +52,11 @@ def test_a_killed_run_goes_on_as_if_it_never_had_been(make_run):
         run_until_killed(folder, point, number)
         latest = tf.train.latest_checkpoint(folder.checkpoints)
         assert latest == (None if saved is None else f"{folder.checkpoints}/update-{saved}")
+        assert any(folder.checkpoints.glob("update-*_temp")) == (point == "parts are written")
     pretrain(folder.path, report_every=1, save_every=3, evaluate_every=6)
 
     assert history(folder) == history(whole)
+    assert names(folder) == names(whole)  # nothing is left of what was killed
     weights, expected = read_weights(folder.path), read_weights(whole.path)
     for name, array in expected.arrays.items():
         np.testing.assert_array_equal(weights.arrays[name], array)
@@ -79,3 +87,4 @@ def test_a_command_that_is_asked_to_end_saves_and_says_how_to_go_on(data, tmp_pa
     assert f"Stopped and saved. To go on: elmo-tf2 pretrain {folder.path} --resume" in said
     saved = int(folder.read_history()[-1]["update"])
     assert [path.stem for path in folder.checkpoints.glob("*.index")] == [f"update-{saved}"]
+    assert not (folder.path / "lock").exists()

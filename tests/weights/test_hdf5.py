@@ -1,12 +1,14 @@
 """HDF5 files: plain float arrays are read, and nothing else."""
 
 import re
+import time
 
 import h5py
 import numpy as np
 import pytest
 
 from elmo_tf2.weights.hdf5 import check_stored, open_hdf5, read_dataset, root_names, write_hdf5
+from tests.processes import run_python
 
 
 @pytest.fixture
@@ -208,3 +210,33 @@ def test_a_float16_that_is_no_number_is_an_error(tmp_path, value):
         file["x"] = np.array([[0.5, value]], np.float16)
     with pytest.raises(ValueError, match="`x` must hold finite float32 numbers"):
         read_all(tmp_path / "file.hdf5")
+
+
+# Writing.
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float16"])
+def test_equal_arrays_give_equal_bytes_at_any_time(dtype, tmp_path, rng):
+    arrays = {"a/b": rng.normal(size=(50, 20)), "c": np.ones(3)}
+    paths = tmp_path / "first", tmp_path / "second"
+    for path in paths:
+        write_hdf5(path, arrays, dtype)
+        time.sleep(1.1)  # HDF5 tells time in seconds
+    assert paths[0].read_bytes() == paths[1].read_bytes()
+
+
+_FULL = """
+import resource, sys
+import numpy as np
+from elmo_tf2.weights.hdf5 import write_hdf5
+resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, 10_000))
+write_hdf5(sys.argv[1], {"x": np.ones((100, 100))})
+"""
+
+
+def test_a_full_disk_is_an_error_and_no_crash(tmp_path):
+    pytest.importorskip("resource")
+    result = run_python("-c", _FULL, tmp_path / "weights.hdf5")
+    assert result.returncode == 1
+    assert "OSError: [Errno 27] File too large" in result.stderr
+    assert "h5py" not in result.stderr

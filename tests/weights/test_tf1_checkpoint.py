@@ -16,6 +16,8 @@ from elmo_tf2.weights import (
     write_tf1_checkpoint,
 )
 from elmo_tf2.weights.checkpoint_variables import open_checkpoint
+from tests.cli_fixtures import write_model_folder
+from tests.processes import run_python
 from tests.weights.helpers import (
     assert_same_arrays,
     assert_same_weights,
@@ -340,3 +342,21 @@ def test_a_softmax_without_words_is_kept(tmp_path, config, weights):
     assert read.vocabulary is None
     np.testing.assert_array_equal(read.softmax.bias, np.arange(9))
     assert not (tmp_path / "vocab.txt").exists()
+
+
+_FULL = """
+import resource, sys
+from elmo_tf2.weights import read_weights, write_tf1_checkpoint
+weights = read_weights(sys.argv[1])
+resource.setrlimit(resource.RLIMIT_FSIZE, (4_000, 4_000))
+write_tf1_checkpoint(weights, sys.argv[2])
+"""
+
+
+def test_a_full_disk_is_told_and_leaves_no_half_checkpoint(tmp_path):
+    pytest.importorskip("resource")
+    model = write_model_folder(tmp_path / "model")
+    result = run_python("-c", _FULL, model, tmp_path / "out" / "model.ckpt-0")
+    assert "OSError: [Errno 27] File too large" in result.stderr
+    assert f"'{tmp_path}/out/model.ckpt-0'" in result.stderr.splitlines()[-1]
+    assert not any((tmp_path / "out").glob("model.ckpt*"))
