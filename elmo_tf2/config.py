@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from elmo_tf2.arguments import check_bool, check_choice, check_clip, check_integer
+from elmo_tf2.files import check_file
 
 logger = logging.getLogger(__name__)
 
@@ -306,13 +307,11 @@ def read_options(path: str | os.PathLike[str]) -> dict[str, Any]:
 
     Raises:
         FileNotFoundError: if there is no such file.
-        ValueError: if it is not a JSON object in UTF-8.
+        ValueError: if it is not a JSON object.
     """
+    path = check_file(path, "options file")
     try:
-        with open(path, encoding="utf-8") as file:
-            options = json.load(file)
-    except FileNotFoundError:
-        raise FileNotFoundError(f"There is no options file {os.fspath(path)!r}.") from None
+        options = json.loads(path.read_bytes())  # with or without a byte order mark
     except (ValueError, RecursionError) as error:
         raise ValueError(f"{path} is not a JSON file: {error}.") from error
     if not isinstance(options, dict):

@@ -94,10 +94,10 @@ def free_bytes(path: StrPath) -> int:
 
 
 def check_file(path: StrPath, what: str) -> Path:
-    """Returns `path` if it is a file.
+    """Returns `path` if it is a file that can be read.
 
     Args:
-        path: the file.
+        path: the file; "~" at its beginning is the user's own folder.
         what: what to call it in messages, "vocabulary file" say.
 
     Returns:
@@ -105,11 +105,15 @@ def check_file(path: StrPath, what: str) -> Path:
 
     Raises:
         FileNotFoundError: if there is nothing there.
-        ValueError: if it is a folder.
+        PermissionError: if it may not be read.
+        ValueError: if it is a folder, or no file: a pipe or a device, which may never end.
     """
-    path = Path(path)
+    path = Path(os.path.expanduser(path))
     if path.is_dir():
         raise ValueError(f"{path} is a folder. Expected: a {what}.")
     if not path.exists():
         raise FileNotFoundError(f"There is no {what} {str(path)!r}.")
-    return path
+    if not path.is_file():
+        raise ValueError(f"{path} is not a file. Expected: a {what}.")
+    with open(path, "rb"):
+        return path

@@ -60,8 +60,9 @@ def demo(
     if word is not None and word not in senses:
         raise typer.BadParameter(f"There are sentences for these words: {', '.join(senses)}.")
     made = demonstrate(model, out, overwrite, prove)
-    say(f"Exported {model.name} to {made.saved_model}, and opened it with hub.load in another")
-    say(f"process: python word_vectors.py {model.name} senses.json vectors.npz")
+    name = made.saved_model.name
+    say(f"Exported {name} to {made.saved_model}, and opened it with hub.load in another")
+    say(f"process: python word_vectors.py {name} senses.json vectors.npz")
     for figures in made.words:
         say()
         _say_word(figures)

@@ -1,5 +1,6 @@
 """`elmo-tf2 export`."""
 
+import os
 from enum import Enum
 from pathlib import Path
 from typing import Annotated
@@ -121,7 +122,7 @@ def export(
         trainable=trainable.value,
         tar=tar,
         overwrite=overwrite,
-        source=model.name,
+        source=Path(os.path.abspath(model)).name,
         words=words,
         dtype=dtype.value,
     )

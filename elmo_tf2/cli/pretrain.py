@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from elmo_tf2.cli.messages import quiet_imports, say, say_table
+from elmo_tf2.files import check_file
 from elmo_tf2.presets import find_model
 
 if TYPE_CHECKING:
@@ -150,6 +151,9 @@ def _create(
         raise FileNotFoundError(
             f"{data} has no train/*.txt. Make it with `elmo-tf2 prepare TEXT {data}`."
         )
+    heldout = data / "heldout.txt"
+    for file in [*files, heldout] if heldout.exists() else files:
+        check_file(file, "text file")
     tokenizer = "spaces"
     if (data / "prepared.json").exists():
         tokenizer = _tokenizer(data / "prepared.json")
@@ -160,13 +164,13 @@ def _create(
         if weights.softmax is not None and weights.vocabulary is not None:
             vocabulary = weights.vocabulary
     settings = dataclasses.replace(settings, model=dataclasses.replace(model, tokenizer=tokenizer))
-    heldout = data / "heldout.txt"
     folder.create(settings, vocabulary, files, heldout if heldout.exists() else None)
 
 
 def _tokenizer(prepared: Path) -> str:
+    check_file(prepared, "file of `prepare`")
     try:
-        return json.loads(prepared.read_text(encoding="utf-8"))["tokenizer"]
+        return json.loads(prepared.read_bytes())["tokenizer"]
     except (ValueError, LookupError, TypeError) as error:
         raise ValueError(
             f"{prepared} does not tell the tokenizer: {error}. Run `elmo-tf2 prepare` again, or "

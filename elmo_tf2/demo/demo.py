@@ -74,7 +74,7 @@ def demonstrate(
         ValueError: if it can't be read.
     """
     model, folder = Path(model), Path(folder).absolute()
-    name = model.absolute().name
+    name = Path(os.path.abspath(model)).name
     parts = (name, SCRIPT, SENTENCES_FILE, VECTORS_FILE, PICTURE_FILE)
     check_free(folder, overwrite, parts)
     elmo = ElmoEmbeddings.from_weights(load_weights(model, prove=prove), tokenizer="words")

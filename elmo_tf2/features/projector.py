@@ -96,7 +96,8 @@ def write_projector(
     check_free(folder, overwrite, parts)
 
     sample: Sample[Sentence] = Sample(max_points)
-    for line in read_sentences(text, hashlib.sha256(), tokenizer or encoder.tokenizer):
+    splitter = tokenizer or encoder.tokenizer
+    for line in read_sentences(text, hashlib.sha256(), splitter, is_first_time=True):
         if line.words:
             sample.add(line, 1 if sentence else len(line.words))
     if not sample.added:

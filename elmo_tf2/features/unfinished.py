@@ -185,7 +185,7 @@ class UnfinishedFile:
             _hdf5_errors_told(self.data),
             h5py.File(self.data, "w", libver=("v108", "v108"), meta_block_size=2**16) as file,
         ):
-            for sentence in read_sentences(text, digest, encoder.tokenizer):
+            for sentence in read_sentences(text, digest, encoder.tokenizer, is_first_time=True):
                 h5py.h5d.create(
                     file.id,
                     str(sentence.number).encode(),

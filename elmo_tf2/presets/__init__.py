@@ -53,7 +53,8 @@ def find_model(model: str | os.PathLike[str]) -> Path:
     """The path of a model that is named by its path or, if there is nothing, as a preset.
 
     Args:
-        model: a path, a checkpoint's prefix, or a name of `preset_names`.
+        model: a path, a checkpoint's prefix, or a name of `preset_names`; "~" at its beginning is
+            the user's own folder.
 
     Returns:
         The path itself, or the preset's folder.
@@ -61,8 +62,8 @@ def find_model(model: str | os.PathLike[str]) -> Path:
     Raises:
         FileNotFoundError: if it is a bare name, and of neither; or of a preset without weights.
     """
-    path = Path(model)
-    name = os.fspath(model)
+    name = os.path.expanduser(model)
+    path = Path(name)
     is_bare = path.name == name
     if not is_bare or path.exists() or any(path.parent.glob(f"{_literal(name)}.*")):
         return path

@@ -11,6 +11,7 @@ import yaml
 from elmo_tf2.arguments import check_choice, check_integer, check_number, check_rate
 from elmo_tf2.config import ElmoConfig
 from elmo_tf2.data import Masking
+from elmo_tf2.files import check_file
 
 LEARNING_RATES = {"adagrad": 0.2, "adam": 0.001}  # of each optimizer, unless it is told
 DECAYS = ("none", "linear", "cosine")
@@ -136,10 +137,7 @@ class PretrainingConfig:
             ValueError: if it is no mapping, has an unknown name, or a value is out of its range.
         """
         try:
-            with open(path, encoding="utf-8") as file:
-                values = yaml.safe_load(file) or {}
-        except FileNotFoundError:
-            raise FileNotFoundError(f"There is no configuration {os.fspath(path)!r}.") from None
+            values = yaml.safe_load(check_file(path, "configuration").read_bytes()) or {}
         except (yaml.YAMLError, UnicodeDecodeError) as error:
             raise ValueError(f"{path} is neither YAML nor JSON: {error}.") from error
         if not isinstance(values, dict):

@@ -54,7 +54,7 @@ class CheckpointVariables(NamedTuple):
                     f"Found: type {self.types[name].name}."
                 )
             claimed += math.prod(self.shapes[name]) * self.types[name].size
-        files = glob.glob(glob.escape(self.prefix) + ".data-?????-of-?????")
+        files = _data_files(self.prefix)
         stored = sum(os.path.getsize(file) for file in files)
         if claimed > stored:
             raise ValueError(
@@ -81,6 +81,10 @@ class CheckpointVariables(NamedTuple):
         return as_finite_float32(values, self.prefix, name)
 
 
+def _data_files(prefix: str) -> list[str]:
+    return glob.glob(glob.escape(prefix) + ".data-?????-of-?????")
+
+
 def open_checkpoint(prefix: StrPath) -> CheckpointVariables:
     """Opens a checkpoint.
 
@@ -96,6 +100,8 @@ def open_checkpoint(prefix: StrPath) -> CheckpointVariables:
     """
     prefix = os.fspath(prefix)
     check_file(f"{prefix}.index", "checkpoint index")
+    for file in _data_files(prefix):
+        check_file(file, "checkpoint's data file")
     if "[" in prefix:
         raise ValueError(
             f"{prefix}: TensorFlow finds no checkpoint whose path has a `[`, which it takes for a "

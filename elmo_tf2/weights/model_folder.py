@@ -16,15 +16,18 @@ Reference:
 """
 
 import json
+import os
+import re
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import h5py
 import numpy as np
 
 from elmo_tf2.arguments import check_choice
-from elmo_tf2.config import ElmoConfig
+from elmo_tf2.config import ElmoConfig, read_options
 from elmo_tf2.data.vocabulary_file import read_vocabulary, write_vocabulary
-from elmo_tf2.files import StrPath, check_file, check_free, completed
+from elmo_tf2.files import StrPath, check_free, completed
 from elmo_tf2.weights.elmo_weights import (
     MIX_GAMMA,
     MIX_WEIGHTS,
@@ -38,13 +41,21 @@ from elmo_tf2.weights.elmo_weights import (
     check_softmax_shapes,
 )
 from elmo_tf2.weights.files import visible_files
-from elmo_tf2.weights.hdf5 import DTYPES, check_stored, open_hdf5, read_dataset, write_hdf5
+from elmo_tf2.weights.hdf5 import (
+    DTYPES,
+    check_stored,
+    open_hdf5,
+    read_dataset,
+    root_names,
+    write_hdf5,
+)
 from elmo_tf2.weights.variable_names import single_layer_name
 
 OPTIONS_FILE = "options.json"
 WEIGHTS_FILE = "weights.hdf5"
 VOCABULARY_FILE = "vocab.txt"
 SOFTMAX_FILE = "softmax.hdf5"
+_HDF5_SUFFIXES = (".hdf5", ".h5")
 MODEL_FOLDER_PARTS = (OPTIONS_FILE, WEIGHTS_FILE, VOCABULARY_FILE, SOFTMAX_FILE)
 
 
@@ -56,7 +67,7 @@ def read_model_folder(
 ) -> ElmoWeights:
     """Reads a model folder.
 
-    The options and the weights may have other names, such as those of the published files
+    The options and the weights may have any other names, such as those of the published files
     (`elmo_2x4096_512_2048cnn_2xhighway_options.json` and `…_weights.hdf5`), if there is one of
     each.
 
@@ -73,12 +84,16 @@ def read_model_folder(
         FileNotFoundError: if the folder or one of its files is missing.
         ValueError: if several files may be meant, or a file is damaged or does not fit the others.
     """
-    if vocab_file is None and Path(folder, VOCABULARY_FILE).exists():
-        vocab_file = Path(folder, VOCABULARY_FILE)
-    softmax_file = Path(folder, SOFTMAX_FILE)
+    folder = Path(os.path.expanduser(folder))
+    if not folder.is_dir():
+        raise FileNotFoundError(f"There is no folder {str(folder)!r}.")
+    if vocab_file is None and (folder / VOCABULARY_FILE).exists():
+        vocab_file = folder / VOCABULARY_FILE
+    softmax_file = folder / SOFTMAX_FILE
+    weights_file = the_only(find_weights(folder), folder, WEIGHTS_FILE)
     return read_bilm_hdf5(
-        options_file or find_one(folder, OPTIONS_FILE, "*options*.json"),
-        find_one(folder, WEIGHTS_FILE, "*weights*.hdf5"),
+        options_file or find_options(weights_file),
+        weights_file,
         vocab_file,
         softmax_file if read_softmax and softmax_file.exists() else None,
     )
@@ -105,7 +120,7 @@ def read_bilm_hdf5(
         FileNotFoundError: if a file is missing.
         ValueError: if a file is damaged or does not fit the others.
     """
-    config = ElmoConfig.from_file(check_file(options_file, "options file"))
+    config = ElmoConfig.from_file(options_file)
     vocabulary = None if vocab_file is None else read_vocabulary(vocab_file)
     with open_hdf5(weights_file) as found:
         datasets = _under_usual_names(found)
@@ -154,29 +169,97 @@ def _read_softmax(config: ElmoConfig, vocabulary: tuple[str, ...] | None, path: 
         return Softmax(read_dataset(kernel, path), read_dataset(bias, path))
 
 
-def find_one(folder: StrPath, name: str, pattern: str) -> Path:
-    """Finds a file by its usual name, or else the only one whose name is like it.
+def find_weights(folder: StrPath) -> list[Path]:
+    """Finds the weight files of a folder: `weights.hdf5`, or else what is one by its content.
 
     Args:
         folder: where to look.
-        name: the usual name.
-        pattern: of other names, as in `Path.glob`.
 
     Returns:
-        The file's path.
+        The files. Those that can't be read, and so may be anything, only if there are no others.
+    """
+    usual = Path(folder, WEIGHTS_FILE)
+    if usual.exists():
+        return [usual]
+    found = {path: _holds_encoder(path) for path in visible_files(folder, "*")}
+    return [path for path in found if found[path]] or [
+        path for path in found if found[path] is None
+    ]
+
+
+def _holds_encoder(path: Path) -> bool | None:
+    """Whether a file is an HDF5 file of bilm-tf's weights; None if it can't be told."""
+    if not path.is_file() or path.name == SOFTMAX_FILE:
+        return False
+    is_named_so = path.suffix.lower() in _HDF5_SUFFIXES
+    if not is_named_so and not (path.stat().st_size and h5py.is_hdf5(path)):
+        return False
+    try:
+        return has_encoder(root_names(path))
+    except ValueError:
+        return None
+
+
+def has_encoder(names: Iterable[str]) -> bool:
+    """Whether these names at the top of an HDF5 file are of bilm-tf's weights.
+
+    Args:
+        names: of `root_names`.
+
+    Returns:
+        True if so.
+    """
+    return any(re.match("char_embed$|CNN|RNN", name) for name in names)
+
+
+def find_options(weights_file: StrPath) -> Path:
+    """Finds the options that belong to a weight file, beside it.
+
+    Args:
+        weights_file: the weight file.
+
+    Returns:
+        A file of its own name, as in `elmo_weights.hdf5` and `elmo_options.json`; or else
+        `options.json`, the only one with such a name, or the only one that is such by its content.
 
     Raises:
-        FileNotFoundError: if there is no such file or folder.
+        FileNotFoundError: if there is none.
         ValueError: if several could be meant.
     """
-    folder = Path(folder)
-    if not folder.is_dir():
-        raise FileNotFoundError(f"There is no folder {str(folder)!r}.")
-    if (folder / name).exists():
-        return folder / name
-    candidates = visible_files(folder, pattern)
+    weights_file = Path(weights_file)
+    folder, stem = weights_file.parent, weights_file.stem
+    for name in (f"{stem.replace('weights', 'options')}.json", OPTIONS_FILE):
+        if (folder / name).exists():
+            return folder / name
+    files = [path for path in visible_files(folder, "*") if path.suffix.lower() == ".json"]
+    named_so = [path for path in files if "options" in path.name.lower()]
+    return the_only(named_so or list(filter(_are_options, files)), folder, OPTIONS_FILE)
+
+
+def _are_options(path: Path) -> bool:
+    try:
+        return {"char_cnn", "lstm"} <= set(read_options(path))
+    except (OSError, ValueError):
+        return False
+
+
+def the_only(candidates: Sequence[Path], folder: StrPath, name: str) -> Path:
+    """The only one of the files that may be meant.
+
+    Args:
+        candidates: the files.
+        folder: where they are.
+        name: how such a file is usually called.
+
+    Returns:
+        The file.
+
+    Raises:
+        FileNotFoundError: if there is none.
+        ValueError: if there are several.
+    """
     if not candidates:
-        raise FileNotFoundError(f"{folder} has no {name} and no other file like {pattern}.")
+        raise FileNotFoundError(f"{folder} has no {name} and no other file like it.")
     if len(candidates) > 1:
         raise ValueError(
             f"{folder} has no {name}, and several files that may be meant: "

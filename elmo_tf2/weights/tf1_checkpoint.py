@@ -61,7 +61,7 @@ def read_tf1_checkpoint(
     """
     prefix = find_checkpoint(path)
     options_file = options_file or prefix.with_name(OPTIONS_FILE)
-    config = ElmoConfig.from_file(check_file(options_file, "options file"))
+    config = ElmoConfig.from_file(options_file)
     _check_separate(config, str(options_file))
     if vocab_file is None and prefix.with_name(VOCABULARY_FILE).exists():
         vocab_file = prefix.with_name(VOCABULARY_FILE)
@@ -147,6 +147,7 @@ def find_checkpoint(path: StrPath) -> Path:
 
 
 def _latest_checkpoint(folder: Path) -> Path:
+    check_file(folder / _STATE_FILE, "checkpoint file")
     try:
         state = tf.train.get_checkpoint_state(str(folder))
     except ValueError:
