@@ -57,7 +57,9 @@ def check_paths(text: Path, output: Path, sentence: str | None) -> str:
         ValueError: if one of them is no file, both are the same, or there is no such kind of file
             or it can't hold the vectors of words.
     """
-    text = check_file(text, "text, which can be read twice")
+    if text.exists() and not text.is_file():
+        raise ValueError(f"{text} is not a file. Expected: a text file, which can be read twice.")
+    check_file(text, "text")
     if output.is_dir():
         raise ValueError(f"{output} is a folder. Expected: the name of a file to write.")
     if output.exists() and output.samefile(text):

@@ -27,7 +27,8 @@ _OPEN_PIPE = re.compile(r"/dev/(?:stdin|fd/\d+)")
 MAX_LINE_BYTES = 2**26
 _BLOCK_BYTES = 2**18
 # Text has fewer zero bytes than programs, pictures and UTF-16, and fewer faults than what is
-# compressed or in another script's encoding. In one of the Latin script most bytes are ASCII's.
+# compressed or in another script's encoding. Where the rest is ASCII, several faults are letters of
+# a Latin encoding.
 _BYTES_A_NUL = 500
 _BYTES_A_FAULT = 10
 _BYTES_A_FAULT_IN_ASCII = 33
@@ -136,7 +137,8 @@ def read_lines(
                     f"{path}, line {number + 1}, is too long for a sentence: it has more than "
                     f"{MAX_LINE_BYTES:,} bytes. Put one sentence on a line."
                 )
-        yield check(b"".join(parts).splitlines())
+        if any(parts):
+            yield check(b"".join(parts).splitlines())
 
 
 def _is_open_pipe(path: str) -> bool:
@@ -215,9 +217,10 @@ def _damage_told(path: str, is_told: bool = True) -> Iterator[Callable[[list[byt
     yield check
     if damaged and is_told:
         logger.warning(
-            "%s: lines that are not UTF-8: %s. If the text has another encoding, convert it first.",
-            path,
+            "Lines that are not UTF-8: %s. They are in %s; if it has another encoding, convert it "
+            "first.",
             f"{damaged:,}",
+            path,
         )
 
 
@@ -232,9 +235,9 @@ def _is_utf8(text: bytes) -> bool:
 def _check_encoding(path: str, block: bytes) -> None:
     """Raises an error if the beginning of a text shows that it is none in UTF-8."""
     text = block.decode("utf-8", "replace")
-    nuls, damaged = block.count(0), text.count("\ufffd")
-    is_ascii = text.replace("\ufffd", "").isascii()
-    bytes_a_fault = _BYTES_A_FAULT_IN_ASCII if is_ascii else _BYTES_A_FAULT
+    nuls, damaged = block.count(0), text.count("\ufffd") - block.count("\ufffd".encode())
+    is_latin = damaged > 1 and text.replace("\ufffd", "").isascii()
+    bytes_a_fault = _BYTES_A_FAULT_IN_ASCII if is_latin else _BYTES_A_FAULT
     if nuls * _BYTES_A_NUL > len(block) or damaged * bytes_a_fault > len(block):
         raise ValueError(
             f"{path} is not text in UTF-8: of its first {len(block):,} bytes {nuls:,} are 0 and "

@@ -176,19 +176,15 @@ def find_weights(folder: StrPath) -> list[Path]:
         folder: where to look.
 
     Returns:
-        The files. Those that can't be read, and so may be anything, only if there are no others.
+        The files, also those named `.hdf5` or `.h5` that can't be read and so may be anything.
     """
     usual = Path(folder, WEIGHTS_FILE)
     if usual.exists():
         return [usual]
-    found = {path: _holds_encoder(path) for path in visible_files(folder, "*")}
-    return [path for path in found if found[path]] or [
-        path for path in found if found[path] is None
-    ]
+    return list(filter(_may_hold_encoder, visible_files(folder, "*")))
 
 
-def _holds_encoder(path: Path) -> bool | None:
-    """Whether a file is an HDF5 file of bilm-tf's weights; None if it can't be told."""
+def _may_hold_encoder(path: Path) -> bool:
     if not path.is_file() or path.name == SOFTMAX_FILE:
         return False
     is_named_so = path.suffix.lower() in _HDF5_SUFFIXES
@@ -197,7 +193,7 @@ def _holds_encoder(path: Path) -> bool | None:
     try:
         return has_encoder(root_names(path))
     except ValueError:
-        return None
+        return True
 
 
 def has_encoder(names: Iterable[str]) -> bool:
