@@ -146,7 +146,7 @@ def _is_open_pipe(path: str) -> bool:
 
 
 class _Fed(FileIO):
-    """A file that feeds a digest with what is read of it."""
+    """A file that feeds a digest, if there is one, with what is read of it."""
 
     def __init__(self, path: str, digest: Any) -> None:
         super().__init__(path)
@@ -154,17 +154,19 @@ class _Fed(FileIO):
 
     def readinto(self, buffer: Any) -> int:
         number = super().readinto(buffer)
-        self._digest.update(memoryview(buffer)[:number])
+        if self._digest is not None:
+            self._digest.update(memoryview(buffer)[:number])
         return number
 
 
 @contextlib.contextmanager
 def _open(path: str, digest: Any = None) -> Iterator[BufferedReader]:
+    raw: Any = sys.stdin.buffer if path == STANDARD_INPUT else _Fed(path, digest)
     if path != STANDARD_INPUT:
-        with open(path, "rb") if digest is None else BufferedReader(_Fed(path, digest)) as file:
+        with BufferedReader(raw) as file:
             yield file
         return
-    file = BufferedReader(sys.stdin.buffer)  # type: ignore[arg-type]
+    file = BufferedReader(raw)
     try:
         yield file
     finally:
@@ -251,10 +253,10 @@ def _blocks(path: str, file: BufferedReader) -> Iterator[bytes]:
         text = _decompressed(path, file)
         block = text.read(_BLOCK_BYTES)
         _check_encoding(path, block)
-        block = block.removeprefix(codecs.BOM_UTF8)
-        while block:
-            yield block
+        yield block.removeprefix(codecs.BOM_UTF8)
+        while len(block) == _BLOCK_BYTES:  # and so not the last
             block = text.read(_BLOCK_BYTES)
+            yield block
     except (EOFError, gzip.BadGzipFile, lzma.LZMAError, zlib.error) as error:
         raise ValueError(
             f"{path} can't be decompressed: {error}. It was cut short or damaged; copy or download "

@@ -49,13 +49,10 @@ def foreign_file(path: Path) -> str | None:
         return _MAGNITUDE
     with open(path, "rb") as file:
         start = file.read(512)
-    if start.startswith(b"PK"):
-        what = _what_is_zipped(path)
-    elif start[257:262] == b"ustar":
-        what = _PACKED.format("tar")
-    else:
-        known = (what for beginning, what in _BEGINNINGS.items() if start.startswith(beginning))
-        what = next(known, None)
+    known = (what for beginning, what in _BEGINNINGS.items() if start.startswith(beginning))
+    what = _what_is_zipped(path) if start.startswith(b"PK") else next(known, None)
+    if what is None and start[257:262] == b"ustar":
+        return _PACKED.format("tar")
     is_for_many_langs = what == _TORCH and path.name in _FOR_MANY_LANGS_FILES
     return _FOR_MANY_LANGS if is_for_many_langs else what
 
