@@ -3,7 +3,7 @@
 import importlib.util
 from pathlib import Path
 
-from elmo_tf2.files import check_file
+from elmo_tf2.files import check_file, check_utf8
 
 _FORMS = {
     ".hdf5": "hdf5",
@@ -65,6 +65,8 @@ def check_paths(text: Path, output: Path, sentence: str | None) -> str:
     if output.exists() and output.samefile(text):
         raise ValueError(f"{output} is the text itself. Choose another name for the output.")
     form = form_of(output)
+    if form == "tfrecord":
+        check_utf8(output)
     if form in ("npy", "parquet") and sentence is None:
         raise ValueError(
             f"{output} can hold sentence vectors only. Ask for them (`sentence`, on the command "

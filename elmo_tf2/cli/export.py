@@ -1,6 +1,5 @@
 """`elmo-tf2 export`."""
 
-import os
 from enum import Enum
 from pathlib import Path
 from typing import Annotated
@@ -10,7 +9,7 @@ import typer
 from elmo_tf2.cli.arguments import Options, Overwrite, Prove, Tokenizer, model_argument
 from elmo_tf2.cli.messages import quiet_imports, say
 from elmo_tf2.files import check_free
-from elmo_tf2.presets import find_model
+from elmo_tf2.presets import find_model, shown_name
 
 HELP = """\
 Make a TensorFlow 2 SavedModel that hub.load takes.
@@ -122,7 +121,7 @@ def export(
         trainable=trainable.value,
         tar=tar,
         overwrite=overwrite,
-        source=Path(os.path.abspath(model)).name,
+        source=shown_name(model),
         words=words,
         dtype=dtype.value,
     )

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from elmo_tf2.cli.messages import quiet_imports, say, say_table
-from elmo_tf2.files import check_file
+from elmo_tf2.files import check_file, check_utf8
 from elmo_tf2.presets import find_model
 
 if TYPE_CHECKING:
@@ -153,7 +153,7 @@ def _create(
         )
     heldout = data / "heldout.txt"
     for file in [*files, heldout] if heldout.exists() else files:
-        check_file(file, "text file")
+        check_utf8(check_file(file, "text file"))
     tokenizer = "spaces"
     if (data / "prepared.json").exists():
         tokenizer = _tokenizer(data / "prepared.json")

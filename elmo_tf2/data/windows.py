@@ -21,6 +21,7 @@ from elmo_tf2.data.masking import Masking
 from elmo_tf2.data.text_files import read_lines
 from elmo_tf2.data.tokenizers import ragged_words, words_between_spaces
 from elmo_tf2.data.vocabulary import Vocabulary
+from elmo_tf2.files import check_utf8
 
 Window = Mapping[str, tf.Tensor]
 
@@ -273,6 +274,7 @@ def _check_enough_text(
         raise ValueError("There are no files of training text.")
     most = 0
     for path in paths:
+        check_utf8(path)
         pairs = 0
         for lines in read_lines(path):
             numbers = [len(words_between_spaces(line)) for line in lines]

@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from elmo_tf2.feature_files import form_of
-from elmo_tf2.files import check_file
+from elmo_tf2.files import check_file, check_utf8
 from elmo_tf2.weights.hdf5 import DTYPES, check_stored, damage_explained, own_dataset
 
 # What AllenNLP's command `elmo` writes beside the vectors.
@@ -225,6 +225,7 @@ def _of_parquet(path: Path) -> _Source:
 
 
 def _of_tfrecord(path: Path) -> _Source:
+    check_utf8(path)
     sentences = _check_sentences(path, _count_records(path))
     features = {
         "tokens": tf.io.FixedLenSequenceFeature([], tf.string, allow_missing=True),

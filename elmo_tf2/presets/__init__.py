@@ -76,6 +76,18 @@ def find_model(model: str | os.PathLike[str]) -> Path:
     )
 
 
+def shown_name(model: str | os.PathLike[str]) -> str:
+    """The last part of a model's path, also of "..", with U+FFFD for what is not UTF-8.
+
+    Args:
+        model: a path.
+
+    Returns:
+        The name.
+    """
+    return os.fsencode(os.path.basename(os.path.abspath(model))).decode("utf-8", "replace")
+
+
 def _known(names: tuple[str, ...]) -> str:
     if not names:
         return "This copy of the package has no presets."

@@ -10,6 +10,7 @@ from typing import Any
 from elmo_tf2.data.vocabulary_file import read_vocabulary, write_vocabulary
 from elmo_tf2.files import check_file, check_free, completed
 from elmo_tf2.training.config import PretrainingConfig
+from elmo_tf2.weights.checkpoint_variables import check_checkpoint_path
 from elmo_tf2.weights.model_folder import OPTIONS_FILE, VOCABULARY_FILE
 from elmo_tf2.weights.pretraining_run import CHECKPOINTS_FOLDER, CONFIG_FILE
 
@@ -68,7 +69,9 @@ class RunFolder:
 
         Raises:
             FileExistsError: if there is something at its path.
+            ValueError: if TensorFlow would find no checkpoint there.
         """
+        check_checkpoint_path(self.path.absolute())
         check_free(self.path)
         with completed(self.path) as unfinished:
             unfinished.mkdir()
@@ -113,7 +116,7 @@ class RunFolder:
             ValueError: if `text.json` does not name them.
         """
         try:
-            text = json.loads(self.text_file.read_text(encoding="utf-8"))
+            text = json.loads(check_file(self.text_file, "list of texts").read_bytes())
             files, heldout = text["train"], text["heldout"]
         except (ValueError, LookupError, TypeError) as error:
             raise ValueError(
@@ -128,6 +131,7 @@ class RunFolder:
         """The rows of `history.csv`, values as they stand there."""
         if not self.history_file.exists():
             return []
+        check_file(self.history_file, "history of losses")
         with open(self.history_file, encoding="utf-8", newline="") as file:
             return list(csv.DictReader(file))
 

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from elmo_tf2.files import StrPath, check_file
+from elmo_tf2.files import StrPath, check_file, check_utf8
 from elmo_tf2.weights.elmo_weights import as_finite_float32
 
 _OBJECT_GRAPH = "_CHECKPOINTABLE_OBJECT_GRAPH"
@@ -81,6 +81,24 @@ class CheckpointVariables(NamedTuple):
         return as_finite_float32(values, self.prefix, name)
 
 
+def check_checkpoint_path(path: StrPath) -> None:
+    """Checks that TensorFlow finds a checkpoint that lies there.
+
+    Args:
+        path: the checkpoint's prefix, or its folder.
+
+    Raises:
+        ValueError: if it would not.
+    """
+    check_utf8(path)
+    for mark in "[" if os.sep == "\\" else "[\\":
+        if mark in os.fspath(path):
+            raise ValueError(
+                f"{path}: TensorFlow finds no checkpoint whose path has a `{mark}`, which it takes "
+                "for a pattern. Rename the folder or file."
+            )
+
+
 def _data_files(prefix: str) -> list[str]:
     return glob.glob(glob.escape(prefix) + ".data-?????-of-?????")
 
@@ -102,11 +120,7 @@ def open_checkpoint(prefix: StrPath) -> CheckpointVariables:
     check_file(f"{prefix}.index", "checkpoint index")
     for file in _data_files(prefix):
         check_file(file, "checkpoint's data file")
-    if "[" in prefix:
-        raise ValueError(
-            f"{prefix}: TensorFlow finds no checkpoint whose path has a `[`, which it takes for a "
-            "pattern. Rename the folder or file."
-        )
+    check_checkpoint_path(prefix)
     try:
         reader = tf.train.load_checkpoint(prefix)
         shapes = reader.get_variable_to_shape_map()

@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from elmo_tf2.config import ElmoConfig
 from elmo_tf2.data.vocabulary_file import read_vocabulary
-from elmo_tf2.files import StrPath
+from elmo_tf2.files import StrPath, check_file
 from elmo_tf2.weights.checkpoint_variables import open_checkpoint
 from elmo_tf2.weights.elmo_weights import (
     SOFTMAX_BIAS,
@@ -52,6 +52,9 @@ def read_pretraining_run(folder: StrPath, read_softmax: bool = True) -> ElmoWeig
     folder = Path(folder)
     config = ElmoConfig.from_file(folder / OPTIONS_FILE)
     vocabulary = read_vocabulary(folder / VOCABULARY_FILE)
+    state = folder / CHECKPOINTS_FOLDER / "checkpoint"
+    if state.exists():
+        check_file(state, "checkpoint file")
     latest = tf.train.latest_checkpoint(str(folder / CHECKPOINTS_FOLDER))
     if latest is None:
         raise FileNotFoundError(

@@ -18,7 +18,7 @@ import tensorflow as tf
 from elmo_tf2.characters import NUM_CHARACTERS
 from elmo_tf2.config import ElmoConfig
 from elmo_tf2.data.vocabulary_file import read_vocabulary, write_vocabulary
-from elmo_tf2.files import StrPath, check_file, completed
+from elmo_tf2.files import StrPath, check_file, check_utf8, completed
 from elmo_tf2.weights.checkpoint_variables import CheckpointVariables, open_checkpoint
 from elmo_tf2.weights.elmo_weights import (
     SOFTMAX_BIAS,
@@ -147,7 +147,7 @@ def find_checkpoint(path: StrPath) -> Path:
 
 
 def _latest_checkpoint(folder: Path) -> Path:
-    check_file(folder / _STATE_FILE, "checkpoint file")
+    check_utf8(check_file(folder / _STATE_FILE, "checkpoint file"))
     try:
         state = tf.train.get_checkpoint_state(str(folder))
     except ValueError:
