@@ -46,6 +46,7 @@ _KNOWN_KEYS = {
     },
     "char_cnn.embedding": {"dim"},
     "lstm": {
+        "always_project",
         "cell_clip",
         "dim",
         "n_layers",
@@ -72,7 +73,7 @@ class ElmoConfig:
         num_highway_layers: int >= 0.
         units: int > 0. Size of an LSTM's memory cell.
         projection_dim: int > 0 and at most `units`. Size of a word vector and of an LSTM's
-            output; an LSTM has no projection when it equals `units`.
+            output; an LSTM has no projection when it equals `units`, but see `always_project`.
         num_layers: int > 0. LSTM layers a direction.
         cell_clip: float > 0 or None. Bound on the memory cell.
         projection_clip: float > 0 or None. Bound on the projected output.
@@ -89,6 +90,9 @@ class ElmoConfig:
         merge: "add" or "concat". What a layer of "merged" reads: the word vector twice side by
             side added to [forward; backward] below, or all three side by side. Written only with
             "merged".
+        always_project: bool. Whether an LSTM has a projection also where `projection_dim` equals
+            `units`, as AllenNLP's has and bilm-tf's has not. Weights tell it by their `W_P_0`; an
+            extension, too, written only when True.
 
     Raises:
         ValueError: if a value is out of its range, naming it.
@@ -124,6 +128,7 @@ class ElmoConfig:
     tokenizer: str = "spaces"
     architecture: str = "separate"
     merge: str = "add"
+    always_project: bool = False
 
     def __post_init__(self) -> None:
         for name in ("char_embedding_dim", "units", "projection_dim", "num_layers"):
@@ -152,6 +157,7 @@ class ElmoConfig:
     def _check_architecture(self) -> None:
         check_choice("architecture", self.architecture, ARCHITECTURES)
         check_choice("merge", self.merge, MERGES)
+        check_bool("always_project", self.always_project)
         if self.is_merged:
             if self.num_layers < 2:
                 raise ValueError(
@@ -169,6 +175,11 @@ class ElmoConfig:
     def is_merged(self) -> bool:
         """Whether the directions are merged between the layers."""
         return self.architecture == "merged"
+
+    @property
+    def has_projection(self) -> bool:
+        """Whether an LSTM's output is projected."""
+        return self.always_project or self.projection_dim < self.units
 
     @property
     def num_filters(self) -> int:
@@ -242,6 +253,7 @@ class ElmoConfig:
             "tokenizer": options.get("tokenizer", "spaces"),
             "architecture": options.get("architecture", "separate"),
             "merge": options.get("merge", "add"),
+            "always_project": lstm.get("always_project", False),
         }
         try:
             return cls(**values)
@@ -291,6 +303,8 @@ class ElmoConfig:
             options["sentence_boundaries"] = False
         if self.tokenizer != "spaces":
             options["tokenizer"] = self.tokenizer
+        if self.always_project:
+            options["lstm"]["always_project"] = True
         if self.is_merged:
             options |= {"architecture": self.architecture, "merge": self.merge}
         return options

@@ -15,6 +15,7 @@ Reference:
  - `dump_weights` of [bilm-tf](https://github.com/allenai/bilm-tf)
 """
 
+import dataclasses
 import json
 import os
 import re
@@ -128,6 +129,9 @@ def read_bilm_hdf5(
             name: datasets.pop(name) for name in (MIX_WEIGHTS, MIX_GAMMA) if name in datasets
         }
         shapes = {name: dataset.shape for name, dataset in datasets.items()}
+        has_projection = any(name.endswith("/W_P_0") for name in datasets)
+        if has_projection and config.units == config.projection_dim:
+            config = dataclasses.replace(config, always_project=True)
         check_shapes(config, shapes, str(weights_file), options=str(options_file))
         arrays = {name: read_dataset(dataset, weights_file) for name, dataset in datasets.items()}
         mix = _read_mix(config, mix_datasets, weights_file)
