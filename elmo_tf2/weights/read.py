@@ -14,19 +14,18 @@ from elmo_tf2.data.vocabulary_file import read_vocabulary
 from elmo_tf2.files import StrPath, check_file
 from elmo_tf2.weights.checkpoint_variables import open_checkpoint
 from elmo_tf2.weights.elmo_weights import ElmoWeights
-from elmo_tf2.weights.files import visible_files
-from elmo_tf2.weights.foreign import foreign_file, foreign_folder
-from elmo_tf2.weights.hdf5 import root_names
-from elmo_tf2.weights.model_folder import (
+from elmo_tf2.weights.files import (
     OPTIONS_FILE,
     SOFTMAX_FILE,
     WEIGHTS_FILE,
     find_options,
     find_weights,
     has_encoder,
-    read_bilm_hdf5,
-    read_model_folder,
+    visible_files,
 )
+from elmo_tf2.weights.foreign import foreign_file, foreign_folder
+from elmo_tf2.weights.hdf5 import root_names
+from elmo_tf2.weights.model_folder import read_bilm_hdf5, read_model_folder
 from elmo_tf2.weights.pretraining_run import is_pretraining_run, read_pretraining_run
 from elmo_tf2.weights.tf1_checkpoint import checkpoint_prefix, read_tf1_checkpoint
 from elmo_tf2.weights.tf1_hub import read_tf1_hub
