@@ -31,7 +31,7 @@ _BLOCK_BYTES = 2**18
 # a Latin encoding.
 _BYTES_A_NUL = 500
 _BYTES_A_FAULT = 10
-_BYTES_A_FAULT_IN_ASCII = 33
+_BYTES_A_FAULT_IN_ASCII = 200
 
 OnProgress = Callable[[int, int], None]
 
