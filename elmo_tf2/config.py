@@ -17,6 +17,7 @@ from elmo_tf2.arguments import (
     one_line,
     shown,
 )
+from elmo_tf2.files import check_file
 
 logger = logging.getLogger(__name__)
 
@@ -70,6 +71,7 @@ _KNOWN_KEYS = {
     },
     "char_cnn.embedding": {"dim"},
     "lstm": {
+        "always_project",
         "cell_clip",
         "dim",
         "n_layers",
@@ -96,7 +98,7 @@ class ElmoConfig:
         num_highway_layers: int >= 0.
         units: int > 0. Size of an LSTM's memory cell.
         projection_dim: int > 0 and at most `units`. Size of a word vector and of an LSTM's
-            output; an LSTM has no projection when it equals `units`.
+            output; an LSTM has no projection when it equals `units`, but see `always_project`.
         num_layers: int > 0. LSTM layers a direction.
         cell_clip: float > 0 or None. Bound on the memory cell.
         projection_clip: float > 0 or None. Bound on the projected output.
@@ -113,6 +115,9 @@ class ElmoConfig:
         merge: "add" or "concat". What a layer of "merged" reads: the word vector twice side by
             side added to [forward; backward] below, or all three side by side. Written only with
             "merged".
+        always_project: bool. Whether an LSTM has a projection also where `projection_dim` equals
+            `units`, as AllenNLP's has and bilm-tf's has not. Weights tell it by their `W_P_0`; an
+            extension, too, written only when True.
 
     Raises:
         ValueError: if a value is out of its range, naming it.
@@ -148,6 +153,7 @@ class ElmoConfig:
     tokenizer: str = "spaces"
     architecture: str = "separate"
     merge: str = "add"
+    always_project: bool = False
 
     def __post_init__(self) -> None:
         checked: dict[str, Any] = {
@@ -180,6 +186,7 @@ class ElmoConfig:
     def _check_architecture(self) -> None:
         check_choice("architecture", self.architecture, ARCHITECTURES)
         check_choice("merge", self.merge, MERGES)
+        check_bool("always_project", self.always_project)
         if self.is_merged:
             if self.num_layers < 2:
                 raise ValueError(
@@ -197,6 +204,11 @@ class ElmoConfig:
     def is_merged(self) -> bool:
         """Whether the directions are merged between the layers."""
         return self.architecture == "merged"
+
+    @property
+    def has_projection(self) -> bool:
+        """Whether an LSTM's output is projected."""
+        return self.always_project or self.projection_dim < self.units
 
     @property
     def num_filters(self) -> int:
@@ -273,6 +285,7 @@ class ElmoConfig:
             "tokenizer": options.get("tokenizer", "spaces"),
             "architecture": options.get("architecture", "separate"),
             "merge": options.get("merge", "add"),
+            "always_project": lstm.get("always_project", False),
         }
         try:
             return cls(**values)
@@ -325,6 +338,8 @@ class ElmoConfig:
             options["sentence_boundaries"] = False
         if self.tokenizer != "spaces":
             options["tokenizer"] = self.tokenizer
+        if self.always_project:
+            options["lstm"]["always_project"] = True
         if self.is_merged:
             options |= {"architecture": self.architecture, "merge": self.merge}
         return options
@@ -341,13 +356,11 @@ def read_options(path: str | os.PathLike[str]) -> dict[str, Any]:
 
     Raises:
         FileNotFoundError: if there is no such file.
-        ValueError: if it is not a JSON object in UTF-8.
+        ValueError: if it is not a JSON object.
     """
+    path = check_file(path, "options file")
     try:
-        with open(path, encoding="utf-8") as file:
-            options = json.load(file)
-    except FileNotFoundError:
-        raise FileNotFoundError(f"There is no options file {os.fspath(path)!r}.") from None
+        options = json.loads(path.read_bytes())  # with or without a byte order mark
     except (ValueError, RecursionError) as error:
         raise ValueError(f"{path} is not a JSON file: {one_line(error)}.") from error
     if not isinstance(options, dict):

@@ -196,6 +196,7 @@ def _read_and_prove(
     read_softmax: bool,
     prove: bool,
 ) -> tuple[Kind, ElmoWeights, float | None]:
+    source = os.path.expanduser(source)
     kind = detect(source)
     weights = read_weights(source, options, vocab, read_softmax)
     if prove and kind == "tf1 hub module":

@@ -3,6 +3,8 @@
 import importlib.util
 from pathlib import Path
 
+from elmo_tf2.files import check_file, check_utf8
+
 _FORMS = {
     ".hdf5": "hdf5",
     ".h5": "hdf5",
@@ -56,15 +58,16 @@ def check_paths(text: Path, output: Path, sentence: str | None) -> str:
         ValueError: if one of them is no file, both are the same, or there is no such kind of file
             or it can't hold the vectors of words.
     """
-    if not text.exists():
-        raise FileNotFoundError(f"There is no text {str(text)!r}.")
-    if not text.is_file():
+    if text.exists() and not text.is_file():
         raise ValueError(f"{text} is not a file. Expected: a text file, which can be read twice.")
+    check_file(text, "text")
     if output.is_dir():
         raise ValueError(f"{output} is a folder. Expected: the name of a file to write.")
     if output.exists() and output.samefile(text):
         raise ValueError(f"{output} is the text itself. Choose another name for the output.")
     form = form_of(output)
+    if form == "tfrecord":
+        check_utf8(output)
     if form in ("npy", "parquet") and sentence is None:
         raise ValueError(
             f"{output} can hold sentence vectors only. Ask for them (`sentence`, on the command "

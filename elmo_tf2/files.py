@@ -171,10 +171,10 @@ def free_bytes(path: StrPath) -> int:
 
 
 def check_file(path: StrPath, what: str) -> Path:
-    """Returns `path` if it is a file.
+    """Returns `path` if it is a file that can be read.
 
     Args:
-        path: the file.
+        path: the file; "~" at its beginning is the user's own folder.
         what: what to call it in messages, "vocabulary file" say.
 
     Returns:
@@ -182,14 +182,36 @@ def check_file(path: StrPath, what: str) -> Path:
 
     Raises:
         FileNotFoundError: if there is nothing there.
-        ValueError: if it is a folder.
+        PermissionError: if it may not be read.
+        ValueError: if it is a folder, or no file: a pipe or a device, which may never end.
     """
-    path = Path(path)
+    path = Path(os.path.expanduser(path))
+    expected = f"Expected: {'an' if what[0] in 'aeiou' else 'a'} {what}."
     if path.is_dir():
-        raise ValueError(f"{path} is a folder. Expected: a {what}.")
+        raise ValueError(f"{path} is a folder. {expected}")
     if not path.exists():
         raise FileNotFoundError(f"There is no {what} {str(path)!r}.")
-    return path
+    if not path.is_file():
+        raise ValueError(f"{path} is not a file. {expected}")
+    with open(path, "rb"):
+        return path
+
+
+def check_utf8(path: StrPath) -> None:
+    """Checks that TensorFlow can open a path.
+
+    Args:
+        path: of a file that TensorFlow is to read or write.
+
+    Raises:
+        ValueError: if it is not UTF-8.
+    """
+    try:
+        os.fspath(path).encode()
+    except UnicodeEncodeError:
+        raise ValueError(
+            f"{path}: TensorFlow takes no path that is not UTF-8. Rename the file or folder."
+        ) from None
 
 
 def _real(path: StrPath) -> Path:

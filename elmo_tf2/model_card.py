@@ -120,13 +120,12 @@ def model_card(
         f"| [forward; backward] of layer {layer} |"
         for layer in range(1, config.num_layers + 1)
     )
-    has_projection = config.projection_dim < config.units
     return _CARD.format(
         parameters=parameters,
         projection_dim=config.projection_dim,
         num_layers=config.num_layers,
         units=config.units,
-        projection=f", projected to {config.projection_dim}" if has_projection else "",
+        projection=f", projected to {config.projection_dim}" if config.has_projection else "",
         architecture=_MERGES[config.merge] if config.is_merged else "",
         layer_dim=config.layer_dim,
         num_words=f"the word vectors of {num_words:,} words" if num_words else "nothing",

@@ -21,6 +21,7 @@ from elmo_tf2.arguments import (
 )
 from elmo_tf2.config import ElmoConfig
 from elmo_tf2.data.masking import Masking
+from elmo_tf2.files import check_file
 
 LEARNING_RATES = {"adagrad": 0.2, "adam": 0.001}  # of each optimizer, unless it is told
 DECAYS = ("none", "linear", "cosine")
@@ -149,10 +150,7 @@ class PretrainingConfig:
             ValueError: if it is no mapping, has an unknown name, or a value is out of its range.
         """
         try:
-            with open(path, encoding="utf-8") as file:
-                values = _read_yaml(file)
-        except FileNotFoundError:
-            raise FileNotFoundError(f"There is no configuration {os.fspath(path)!r}.") from None
+            values = _read_yaml(check_file(path, "configuration").read_bytes())
         except ValueError as error:
             raise ValueError(
                 f"{path} is neither YAML nor JSON of plain values: {error}."

@@ -14,7 +14,7 @@ import tensorflow as tf
 from elmo_tf2.arguments import check_choice
 from elmo_tf2.characters import checked_lengths, words_to_char_ids
 from elmo_tf2.data.tokenizers import tokenize
-from elmo_tf2.files import check_free, completed
+from elmo_tf2.files import check_free, check_utf8, completed
 from elmo_tf2.layers.packing import padded
 from elmo_tf2.model_card import model_card
 from elmo_tf2.models import ElmoEmbeddings
@@ -283,7 +283,8 @@ def export_saved_model(
             f"output={elmo.output_kind!r} and {len(elmo.mixes)} mixes."
         )
     path = Path(os.path.abspath(path))  # "." has no name
-    archive = path.with_name(path.name + ".tar.gz")
+    archive = Path(f"{path}.tar.gz")
+    check_utf8(path)
     check_free(path, overwrite, _SAVED_MODEL_PARTS)
     if tar:
         check_free(archive, overwrite)

@@ -1,6 +1,10 @@
 """embed_file: what is in the file, whatever the text, the model and the batches."""
 
+import gzip
+import hashlib
 import json
+import logging
+import lzma
 import shutil
 
 import h5py
@@ -8,6 +12,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from elmo_tf2.data import text_files
 from elmo_tf2.features import embed_file, encoder, text
 from elmo_tf2.models import BiLM, ElmoEmbeddings
 from elmo_tf2.saved_model import ExportedElmo, export_saved_model
@@ -29,9 +34,9 @@ HOSTILE_LINES = {
     b"the cat is on the mat\n": ["the", "cat", "is", "on", "the", "mat"],
     b"\n": [],
     b"carriage return\r\n": ["carriage", "return"],
-    b" \t spaces  and\ttabs\x0b\x0c \n": ["spaces", "and", "tabs"],
+    b" \t spaces  and\ttabs\x0b\x0c \n": ["\t", "spaces", "and\ttabs\x0b\x0c"],
     b"\xff\xfe not \xc3 utf-8\n": [b"\xff\xfe", "not", b"\xc3", "utf-8"],
-    b"nul\x00inside \x00 \x00\x00end\x00\n": [b"nul\x00inside", b"\x00", b"\x00\x00end\x00"],
+    b"nul\x00inside\n": [b"nul\x00inside"],
     b"<S> </S> <UNK>\n": ["<S>", "</S>", "<UNK>"],
     "no-break\u00a0space ideographic\u3000space\n".encode(): [
         "no-break\u00a0space",
@@ -180,7 +185,59 @@ def test_windows_are_bounded_in_words_and_in_sentences(monkeypatch):
     assert lengths == [[4, 4, 4], [1, 0, 0], [30], [2]]
 
 
+def test_a_text_of_any_making_gives_the_vectors_of_its_words(embed, tmp_path):
+    words = [["the", "cat"], [], ["na\u00efve", "dogs"]]
+    content = "the cat\r\n\r\nna\u00efve dogs"
+    assert_vectors_of(embed(gzip.compress(content.encode("utf-8-sig"))), words)
+    for made in (
+        content.encode(),
+        content.encode("utf-8-sig"),
+        content.replace("\r\n", "\r").encode(),
+        lzma.compress(content.encode()),
+    ):
+        (tmp_path / "text").write_bytes(made)
+        sentences = text.read_sentences(tmp_path / "text", hashlib.sha256(), "spaces")
+        found = [[word.decode() for word in sentence.words] for sentence in sentences]
+        assert found == words
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-be", "utf-32", "gbk", "latin-1"])
+def test_a_text_in_another_encoding_is_an_error(embed, tmp_path, encoding):
+    content = (
+        "\u732b\u5750\u5728\u57ab\u5b50\u4e0a\n" if encoding == "gbk" else "d\u00e9j\u00e0 vu\n"
+    )
+    with pytest.raises(ValueError, match="text.txt is not text in UTF-8.*convert it first"):
+        embed(content.encode(encoding))
+    assert not list(tmp_path.glob("out*"))
+
+
+def test_lines_that_are_not_utf8_are_told_once(embed, caplog):
+    with caplog.at_level(logging.WARNING):
+        embed(b"a long enough line, caf\xe9\nanother\n", tokenizer="words", sentence="mean")
+    told = [record.getMessage() for record in caplog.records if "UTF-8" in record.getMessage()]
+    assert len(told) == 1 and told[0].startswith("Lines that are not UTF-8: 1.")
+
+
 # Tokenizers.
+
+SPACES = ["the cat\tis on", "\ta  b ", "x\x0by\x0cz", "no\u3000\u00a0space", "\t", " "]
+
+
+def test_spaces_has_one_meaning_in_files_and_in_graphs(embed, model, saved_model):
+    words = [[word for word in line.split(" ") if word] for line in SPACES]
+    features = embed("\n".join(SPACES).encode(), tokenizer="spaces")
+    assert_vectors_of(features, words)
+    elmo = ElmoEmbeddings.from_folder(model, output="layers")
+    loaded = tf.saved_model.load(str(saved_model))
+    exported = loaded.default(tf.constant(SPACES))
+    layers = [np.asarray(layer) for layer in elmo(SPACES)]
+    assert exported["sequence_len"].numpy().tolist() == list(map(len, words))
+    for row, (vectors, sentence) in enumerate(zip(features, words, strict=True)):
+        tops = exported["lstm_outputs2"][row, : len(sentence)]
+        np.testing.assert_allclose(tops, vectors[2], atol=TOLERANCE)
+        for layer, ours in zip(layers, vectors, strict=True):
+            np.testing.assert_allclose(layer[row, : len(sentence)], ours, atol=TOLERANCE)
+
 
 RAW = "It's a cat, isn't it?\n\t\n\u00a0caf\u00e9s\u2014\u732b\x0b\ttabs\x0c!\n"
 RAW_WORDS = [
@@ -211,7 +268,7 @@ def test_a_line_gives_the_words_of_the_models_own_tokenizer(embed, of_words, tmp
 
 def test_the_tokenizer_may_be_another_than_the_models_own(embed, of_words):
     assert_vectors_of(embed(RAW.encode(), tokenizer="words"), RAW_WORDS)
-    tokenised = b"It's  <unk>\t@-@ ,\n"
+    tokenised = b"It's  <unk> @-@ ,\n"
     features = embed(tokenised, model=of_words, tokenizer="spaces")
     assert_vectors_of(features, [["It's", "<unk>", "@-@", ","]])
 
@@ -226,9 +283,7 @@ def test_a_saved_model_that_does_not_name_its_tokenizer_splits_at_spaces(
 
 def test_lines_are_split_in_blocks(embed, monkeypatch):
     whole = embed(RAW.encode() * 5, tokenizer="words")
-    monkeypatch.setattr(text, "_BLOCK_LINES", 4)
-    assert_same_features(embed(RAW.encode() * 5, tokenizer="words"), whole)
-    monkeypatch.setattr(text, "_BLOCK_BYTES", 10)
+    monkeypatch.setattr(text_files, "_BLOCK_BYTES", 10)
     assert_same_features(embed(RAW.encode() * 5, tokenizer="words"), whole)
 
 
@@ -381,7 +436,8 @@ def test_an_existing_output_is_replaced_on_demand_only(embed, tmp_path):
 @pytest.mark.parametrize(("words", "size"), [(5, 1000), (1000, 60)])
 def test_a_line_that_is_no_sentence_is_an_error(embed, monkeypatch, tmp_path, words, size):
     monkeypatch.setattr(text, "MAX_TOKENS", words)
-    monkeypatch.setattr(text, "_MAX_BYTES", size)
+    monkeypatch.setattr(text_files, "_BLOCK_BYTES", 8)
+    monkeypatch.setattr(text_files, "MAX_LINE_BYTES", size)
     assert len(embed(b"a b c d e\n")) == 1
     with pytest.raises(ValueError, match="line 2, is too long for a sentence"):
         embed(b"a\n" + b"word " * 100 + b"\n")

@@ -48,6 +48,18 @@ def test_hdf5_of_bilm_tf_and_allennlp_is_read(tmp_path, extra):
     assert batch["vectors"].shape == (4, 3, 3, 4)
 
 
+@pytest.mark.parametrize("extra", [{}, {"sentence_to_index": '{"a b c": "0"}'}])
+@pytest.mark.parametrize("lengths", [LENGTHS, (3, 3, 3), (3,), (0, 2)])
+def test_allennlps_top_and_average_are_one_layer(tmp_path, extra, lengths):
+    tops = [np.full((length, 4), length, np.float32) for length in lengths]
+    reader = FeatureReader(write_hdf5(tmp_path / "x.hdf5", {**numbered(tops), **extra}))
+    assert (len(reader), reader.num_layers, reader.dim) == (len(lengths), 1, 4)
+    for found, top in zip(vectors_of(reader), tops, strict=True):
+        np.testing.assert_array_equal(found, top[np.newaxis])
+    (batch,) = reader.dataset().padded_batch(9)
+    assert batch["vectors"].shape == (len(lengths), 1, max(lengths), 4)
+
+
 def test_sentences_come_in_the_order_of_their_numbers(tmp_path):
     values = [np.full((1, 1, 2), number, np.float32) for number in range(12)]
     reader = FeatureReader(write_hdf5(tmp_path / "x.h5", numbered(values)))

@@ -89,14 +89,14 @@ def checked_model(
         ValueError: if it is no model, or a file can't be read.
     """
     from elmo_tf2.weights import detect, read_weights
-    from elmo_tf2.weights.model_folder import OPTIONS_FILE, find_one
+    from elmo_tf2.weights.files import WEIGHTS_FILE, find_options, find_weights, the_only
 
     path = find_model(model)
     kind = detect(path)
     if only_weights and kind in ("saved model", "vocabulary embeddings"):
         read_weights(path)  # which tells what to give instead
     if options is None and kind == "model folder":
-        options = find_one(path, OPTIONS_FILE, "*options*.json")
+        options = find_options(the_only(find_weights(path), path, WEIGHTS_FILE))
     if options is not None:
         with warnings_later():
             ElmoConfig.from_file(check_file(options, "options file"))

@@ -61,8 +61,9 @@ def demo(
         from elmo_tf2.demo import demonstrate
 
     made = demonstrate(model, out, overwrite, prove)
-    say(f"Exported {model.name} to {made.saved_model}, and opened it with hub.load in another")
-    say(f"process: python word_vectors.py {model.name} senses.json vectors.npz")
+    name = made.saved_model.name
+    say(f"Exported {name} to {made.saved_model}, and opened it with hub.load in another")
+    say(f"process: python word_vectors.py {name} senses.json vectors.npz")
     for figures in made.words:
         say()
         _say_word(figures)

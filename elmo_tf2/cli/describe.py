@@ -54,8 +54,8 @@ def config_rows(config: ElmoConfig, parameters: int, from_shapes: bool = False) 
         Rows.
     """
     filters = ", ".join(f"{width}x{number}" for width, number in config.filters)
-    has_projection = config.projection_dim < config.units
-    projection = f"projected to {config.projection_dim}" if has_projection else "not projected"
+    is_projected = config.has_projection
+    projection = f"projected to {config.projection_dim}" if is_projected else "not projected"
     most_bytes = config.max_characters - 2  # without a word's two end marks
     yield "parameters", f"{parameters:,}"
     yield "characters", f"vectors of {config.char_embedding_dim}, words cut to {most_bytes} bytes"

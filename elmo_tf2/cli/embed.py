@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 HELP = """\
 Compute the vectors of a text.
 
-All layers of every word go into a file, whose ending tells what kind of file. TEXT has one sentence a line, as it was written: the model's own tokenizer makes words of it, those that it was trained on (`inspect` tells which; of imported weights it is spaces, for they were trained on tokenised text). If TEXT is tokenised already, say so with --tokenizer spaces.
+All layers of every word go into a file, whose ending tells what kind of file. TEXT has one sentence a line, in UTF-8, plain or compressed with gzip or xz, as it was written: the model's own tokenizer makes words of it, those that it was trained on (`inspect` tells which; of imported weights it is spaces, for they were trained on tokenised text). If TEXT is tokenised already, say so with --tokenizer spaces: words are what is between spaces; a tab is a character.
 
 \b
 .hdf5, .h5  A dataset for every line, named by its number, "0", "1" and so on:

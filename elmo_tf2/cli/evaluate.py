@@ -1,5 +1,6 @@
 """`elmo-tf2 evaluate`."""
 
+import itertools
 from pathlib import Path
 from typing import Annotated
 
@@ -56,27 +57,31 @@ def evaluate(
 ) -> None:
     """Measures perplexity."""
     model = find_model(model)
-    check_file(text, "text")
+    text = check_file(text, "text")
     if scores is not None:
         check_free(scores, overwrite, inputs=[model, text, options, vocab])
     checked_model(model, options, vocab, only_weights=True)
     with quiet_imports():
+        from elmo_tf2.data.text_files import read_lines
+        from elmo_tf2.data.tokenizers import words_between_spaces
         from elmo_tf2.training import Perplexity, language_model, perplexity, write_scores
         from elmo_tf2.weights import read_weights
 
     weights = read_weights(model, options, vocab)
     lm, vocabulary = language_model(weights)
-    with open(text, "rb") as lines:
-        more = 0 if weights.config.is_merged else 1  # the end of a sentence is predicted
-        total = sum(len(line.split()) + more for line in lines if line.split())
+    more = 0 if weights.config.is_merged else 1  # the end of a sentence is predicted
+    lines = itertools.chain.from_iterable(read_lines(text))
+    numbers = (len(words_between_spaces(line)) for line in lines)
+    total = sum(number + more for number in numbers if number)
     done = 0
-    with progress_bar("Reading", "Evaluating") as update, open(text, "rb") as lines:
+    with progress_bar("Reading", "Evaluating") as update:
 
         def report(targets: int) -> None:
             nonlocal done
             done += targets
             update(done, total)
 
+        lines = itertools.chain.from_iterable(read_lines(text, is_first_time=False))
         found = perplexity(lm, lines, vocabulary, batch_size, report=report)
     unknown = ("<UNK> of them", f"{found.unknown:,} ({found.unknown / found.targets:.2%})")
     if isinstance(found, Perplexity):

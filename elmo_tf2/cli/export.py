@@ -17,6 +17,7 @@ from elmo_tf2.cli.arguments import (
 from elmo_tf2.cli.messages import quiet_imports, say
 from elmo_tf2.data.vocabulary_file import read_vocabulary
 from elmo_tf2.files import check_free
+from elmo_tf2.presets import shown_name
 
 HELP = """\
 Make a TensorFlow 2 SavedModel that hub.load takes.
@@ -132,7 +133,7 @@ def export(
         trainable=trainable.value,
         tar=tar,
         overwrite=overwrite,
-        source=model.name,
+        source=shown_name(model),
         words=words,
         dtype=dtype.value,
     )

@@ -19,6 +19,7 @@ from elmo_tf2.cli.arguments import checked_model
 from elmo_tf2.cli.messages import quiet_imports, say, say_table
 from elmo_tf2.config import TOKENIZERS, ElmoConfig
 from elmo_tf2.data.vocabulary_file import read_vocabulary
+from elmo_tf2.files import check_file, check_utf8
 from elmo_tf2.pretraining_config import PretrainingConfig
 from elmo_tf2.weights.pretraining_run import check_free_for_run, is_untrained_run
 
@@ -169,6 +170,9 @@ def _settings(
         raise FileNotFoundError(
             f"{data} has no train/*.txt. Make it with `elmo-tf2 prepare TEXT {data}`."
         )
+    heldout = data / "heldout.txt"
+    for file in [*files, heldout] if heldout.exists() else files:
+        check_utf8(check_file(file, "text file"))
     tokenizer = "spaces"
     if (data / "prepared.json").exists():
         tokenizer = _tokenizer(data / "prepared.json")
@@ -204,8 +208,9 @@ def _create(
 
 
 def _tokenizer(prepared: Path) -> str:
+    check_file(prepared, "file of `prepare`")
     try:
-        told = json.loads(prepared.read_text(encoding="utf-8"))
+        told = json.loads(prepared.read_bytes())
         return check_choice("tokenizer", told["tokenizer"], TOKENIZERS)
     except (ValueError, LookupError, TypeError, RecursionError) as error:
         raise ValueError(

@@ -1,13 +1,14 @@
 """Any text to what a language model is trained on: shards of sentences, and a vocabulary."""
 
 import dataclasses
+import itertools
 import json
 import logging
 import os
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import NamedTuple, TypeVar
+from typing import TypeVar
 
 import tensorflow as tf
 
@@ -16,7 +17,7 @@ from elmo_tf2.characters import BEGIN_SENTENCE_WORD, END_SENTENCE_WORD
 from elmo_tf2.data import sentences
 from elmo_tf2.data.shards import HELDOUT_FILE, MAX_FILES, TRAIN_FOLDER, write_parts
 from elmo_tf2.data.text_files import OnProgress, find_texts, read_texts
-from elmo_tf2.data.tokenizers import TOKENIZERS, put_words_apart
+from elmo_tf2.data.tokenizers import TOKENIZERS, put_words_apart, words_between_spaces
 from elmo_tf2.data.vocabulary import SPECIAL_WORDS, UNKNOWN_WORD
 from elmo_tf2.data.vocabulary_file import can_be_written, write_vocabulary
 from elmo_tf2.files import StrPath, check_free, completed
@@ -131,14 +132,15 @@ def prepare(
     paths = find_texts(texts)
     check_free(out, overwrite, PARTS, paths)
 
-    def tokenize(lines: list[bytes]) -> _Batch:
+    def tokenize(lines: list[bytes]) -> list[bytes]:
         is_running = not (tokenized or one_sentence_per_line)
         return _tokenize(lines, tokenizer, normalize, is_running)
 
     with completed(out, overwrite, PARTS) as folder:
         folder.mkdir()
         batches = _in_parallel(tokenize, filter(None, read_texts(paths, on_progress)))
-        train, held_out, shards = write_parts(_sentences(batches), folder, heldout, shards, seed)
+        all_sentences = itertools.chain.from_iterable(batches)
+        train, held_out, shards = write_parts(all_sentences, folder, heldout, shards, seed)
         vocabulary = _vocabulary(train.counts, min_count, vocab_size)
         write_vocabulary(folder / VOCABULARY_FILE, vocabulary)
         prepared = Prepared(
@@ -161,24 +163,14 @@ def prepare(
     return prepared
 
 
-class _Batch(NamedTuple):
-    """What became of some lines: sentences, and how many lines were not UTF-8."""
-
-    sentences: list[bytes]
-    damaged: int
-
-
-def _tokenize(lines: list[bytes], tokenizer: str, form: str, is_running: bool) -> _Batch:
-    strings = tf.constant(lines)
-    texts = tf.strings.unicode_transcode(strings, "UTF-8", "UTF-8", errors="replace")
-    damaged = tf.math.count_nonzero(tf.not_equal(texts, strings))
+def _tokenize(lines: list[bytes], tokenizer: str, form: str, is_running: bool) -> list[bytes]:
+    texts = tf.strings.unicode_transcode(lines, "UTF-8", "UTF-8", errors="replace")
     texts = sentences.normalize(texts, form)
     if is_running:
         texts = tf.constant(list(sentences.break_sentences(texts)))
     if tokenizer == "words":
         texts = put_words_apart(texts)
-    split = (text.split() for text in texts.numpy())
-    return _Batch([b" ".join(words) for words in split if words], int(damaged))
+    return [b" ".join(words) for words in map(words_between_spaces, texts.numpy()) if words]
 
 
 def _in_parallel(function: Callable[[_In], _Out], items: Iterable[_In]) -> Iterator[_Out]:
@@ -192,19 +184,6 @@ def _in_parallel(function: Callable[[_In], _Out], items: Iterable[_In]) -> Itera
                 yield pending.popleft().result()
         while pending:
             yield pending.popleft().result()
-
-
-def _sentences(batches: Iterable[_Batch]) -> Iterator[bytes]:
-    damaged = 0
-    for batch in batches:
-        yield from batch.sentences
-        damaged += batch.damaged
-    if damaged:
-        logger.warning(
-            "Lines that are not UTF-8: %s. What is wrong in them became U+FFFD. If the text has "
-            "another encoding, convert it first.",
-            f"{damaged:,}",
-        )
 
 
 def _vocabulary(

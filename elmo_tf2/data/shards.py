@@ -7,6 +7,8 @@ from collections.abc import Iterable
 from contextlib import ExitStack
 from pathlib import Path
 
+from elmo_tf2.data.tokenizers import words_between_spaces
+
 TRAIN_FOLDER = "train"
 HELDOUT_FILE = "heldout.txt"
 
@@ -34,7 +36,7 @@ class Part:
             sentence: its words with a space between them.
         """
         self.sentences += 1
-        self.counts.update(sentence.split())
+        self.counts.update(words_between_spaces(sentence.rstrip(b"\n")))
 
 
 def write_parts(

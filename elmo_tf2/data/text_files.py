@@ -4,23 +4,34 @@ import codecs
 import contextlib
 import glob
 import gzip
+import logging
 import lzma
 import os
+import re
 import sys
 import zlib
 from collections.abc import Callable, Iterator, Sequence
-from io import BufferedIOBase, BufferedReader
+from io import BufferedIOBase, BufferedReader, FileIO
 from pathlib import Path
+from typing import Any
 
 from elmo_tf2.files import StrPath, check_file
 
-STANDARD_INPUT = "-"
+logger = logging.getLogger(__name__)
 
+STANDARD_INPUT = "-"
+# A pipe that is open already, such as the shell makes of <(command). One with a name of its own
+# could keep a reader waiting for ever.
+_OPEN_PIPE = re.compile(r"/dev/(?:stdin|fd/\d+)")
+
+MAX_LINE_BYTES = 2**26
 _BLOCK_BYTES = 2**18
 # Text has fewer zero bytes than programs, pictures and UTF-16, and fewer faults than what is
-# compressed or in another script's encoding.
+# compressed or in another script's encoding. Where the rest is ASCII, several faults are letters of
+# a Latin encoding.
 _BYTES_A_NUL = 500
 _BYTES_A_FAULT = 10
+_BYTES_A_FAULT_IN_ASCII = 200
 
 OnProgress = Callable[[int, int], None]
 
@@ -29,23 +40,25 @@ def find_texts(texts: Sequence[StrPath]) -> list[str]:
     """Finds the files that are meant.
 
     Args:
-        texts: paths of files, patterns such as "texts/**/*.txt", and "-" for standard input.
+        texts: paths of files, patterns such as "texts/**/*.txt", and "-" for standard input. Of
+            pipes only those that are open already, "/dev/fd/63" say.
 
     Returns:
         Paths, those of a pattern in order, and "-".
 
     Raises:
         FileNotFoundError: if there is no such file, or none that fits a pattern.
-        ValueError: if nothing is given, or a folder.
+        ValueError: if nothing is given, or what is no file.
     """
     if not texts:
         raise ValueError("`texts` must name one text or more. Received: none.")
     found = []
     for text in (os.fspath(text) for text in texts):
-        if text == STANDARD_INPUT:
+        if _is_open_pipe(text):
             found.append(text)
         elif glob.has_magic(text) and not os.path.exists(text):
-            matches = sorted(filter(os.path.isfile, glob.glob(text, recursive=True)))
+            pattern = os.path.expanduser(text)
+            matches = sorted(filter(os.path.isfile, glob.glob(pattern, recursive=True)))
             if not matches:
                 raise FileNotFoundError(f"There is no text file that fits {text!r}.")
             found.extend(matches)
@@ -72,27 +85,88 @@ def read_texts(
         Lists of lines that are not empty, without their ends.
 
     Raises:
-        ValueError: if a file is damaged, or no text.
+        ValueError: if a file is damaged, or no text in UTF-8.
     """
-    sizes = [0 if path == STANDARD_INPUT else Path(path).stat().st_size for path in paths]
-    total = 0 if STANDARD_INPUT in paths else sum(sizes)
+    sizes = [0 if _is_open_pipe(path) else Path(path).stat().st_size for path in paths]
+    total = 0 if any(map(_is_open_pipe, paths)) else sum(sizes)
     done = 0
     for path, size in zip(paths, sizes, strict=True):
-        with _open(path) as file:
-            for lines in _lines(path, _decompressed(path, file)):
-                yield lines
+        with _open(path) as file, _damage_told(path) as check:
+            for lines in map(check, _pieces(_blocks(path, file))):
+                yield list(filter(None, lines))
                 if on_progress is not None:
                     on_progress(done + file.tell() if size else done, total)
         done += size
 
 
+def read_lines(
+    path: StrPath, digest: Any = None, is_first_time: bool = True
+) -> Iterator[list[bytes]]:
+    r"""Reads all lines of a text, empty ones too, as `read_texts` reads it.
+
+    Args:
+        path: the text, a file.
+        digest: of `hashlib`; it is fed with the bytes of the file.
+        is_first_time: whether lines that are not UTF-8 are to be told, by a warning.
+
+    Yields:
+        Lists of lines, without their ends.
+
+    Raises:
+        ValueError: if the file is damaged or no text in UTF-8, or a line is too long for memory.
+
+    Example:
+    >>> _ = Path("text.txt").write_bytes(b"\xef\xbb\xbfthe cat\r\n\ndogs")
+    >>> [line for lines in read_lines("text.txt") for line in lines]
+    [b'the cat', b'', b'dogs']
+    """
+    path = str(check_file(path, "text file"))
+    number = 0
+    with _open(path, digest) as file, _damage_told(path, is_first_time) as check:
+        parts: list[bytes] = []  # of a line whose end has not come yet
+        for block in _blocks(path, file):
+            end = _end_of_lines(block)
+            if end:
+                lines = check(b"".join([*parts, block[:end]]).splitlines())
+                number += len(lines)
+                yield lines
+                parts = []
+            parts.append(block[end:])
+            if sum(map(len, parts)) > MAX_LINE_BYTES:
+                raise ValueError(
+                    f"{path}, line {number + 1}, is too long for a sentence: it has more than "
+                    f"{MAX_LINE_BYTES:,} bytes. Put one sentence on a line."
+                )
+        if any(parts):
+            yield check(b"".join(parts).splitlines())
+
+
+def _is_open_pipe(path: str) -> bool:
+    return path == STANDARD_INPUT or _OPEN_PIPE.fullmatch(path) is not None
+
+
+class _Fed(FileIO):
+    """A file that feeds a digest, if there is one, with what is read of it."""
+
+    def __init__(self, path: str, digest: Any) -> None:
+        super().__init__(path)
+        self._digest = digest
+
+    def readinto(self, buffer: Any) -> int:
+        number = super().readinto(buffer)
+        if self._digest is not None:
+            self._digest.update(memoryview(buffer)[:number])
+        return number
+
+
 @contextlib.contextmanager
-def _open(path: str) -> Iterator[BufferedReader]:
+def _open(path: str, digest: Any = None) -> Iterator[BufferedReader]:
+    raw: Any = sys.stdin.buffer if path == STANDARD_INPUT else _Fed(path, digest)
     if path != STANDARD_INPUT:
-        with open(path, "rb") as file:
+        with BufferedReader(raw) as file:
             yield file
         return
-    file = BufferedReader(sys.stdin.buffer)  # type: ignore[arg-type]
+    file = BufferedReader(raw)
     try:
         yield file
     finally:
@@ -108,16 +182,22 @@ def _decompressed(path: str, file: BufferedReader) -> BufferedIOBase:
     return file
 
 
-def _lines(path: str, text: BufferedIOBase) -> Iterator[list[bytes]]:
+def _pieces(blocks: Iterator[bytes]) -> Iterator[list[bytes]]:
+    """Lines, long ones cut."""
     rest = b""
-    for block in _blocks(path, text):
+    for block in blocks:
         rest += block
-        end = max(rest.rfind(b"\n"), rest.rfind(b"\r")) + 1
+        end = _end_of_lines(rest)
         if not end and len(rest) >= _BLOCK_BYTES:
             end = rest.rfind(b" ") + 1 or _last_character(rest)
-        yield list(filter(None, rest[:end].splitlines()))
+        yield rest[:end].splitlines()
         rest = rest[end:]
-    yield list(filter(None, rest.splitlines()))
+    yield rest.splitlines()
+
+
+def _end_of_lines(text: bytes) -> int:
+    r"""Where its last whole line ends. A last "\r" may be the first half of an end."""
+    return max(text.rfind(b"\n"), text.rfind(b"\r", 0, -1)) + 1
 
 
 def _last_character(text: bytes) -> int:
@@ -125,19 +205,58 @@ def _last_character(text: bytes) -> int:
     return len(text) - next((n for n in range(1, 4) if text[-n] & 0xC0 != 0x80), 4)
 
 
-def _blocks(path: str, text: BufferedIOBase) -> Iterator[bytes]:
+@contextlib.contextmanager
+def _damage_told(path: str, is_told: bool = True) -> Iterator[Callable[[list[bytes]], list[bytes]]]:
+    """Gives a function that returns lines as they are; tells in the end which are not UTF-8."""
+    damaged = 0
+
+    def check(lines: list[bytes]) -> list[bytes]:
+        nonlocal damaged
+        if not _is_utf8(b"\n".join(lines)):
+            damaged += sum(not _is_utf8(line) for line in lines)
+        return lines
+
+    yield check
+    if damaged and is_told:
+        logger.warning(
+            "Lines that are not UTF-8: %s. They are in %s; if it has another encoding, convert it "
+            "first.",
+            f"{damaged:,}",
+            path,
+        )
+
+
+def _is_utf8(text: bytes) -> bool:
     try:
+        text.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _check_encoding(path: str, block: bytes) -> None:
+    """Raises an error if the beginning of a text shows that it is none in UTF-8."""
+    text = block.decode("utf-8", "replace")
+    nuls, damaged = block.count(0), text.count("\ufffd") - block.count("\ufffd".encode())
+    is_latin = damaged > 1 and text.replace("\ufffd", "").isascii()
+    bytes_a_fault = _BYTES_A_FAULT_IN_ASCII if is_latin else _BYTES_A_FAULT
+    if nuls * _BYTES_A_NUL > len(block) or damaged * bytes_a_fault > len(block):
+        raise ValueError(
+            f"{path} is not text in UTF-8: of its first {len(block):,} bytes {nuls:,} are 0 and "
+            f"{damaged:,} are wrong. Expected: text, plain or compressed with gzip or xz. If it "
+            "has another encoding, convert it first: iconv -f ENCODING -t UTF-8."
+        )
+
+
+def _blocks(path: str, file: BufferedReader) -> Iterator[bytes]:
+    try:
+        text = _decompressed(path, file)
         block = text.read(_BLOCK_BYTES)
-        nuls, damaged = block.count(0), block.decode("utf-8", "replace").count("\ufffd")
-        if nuls * _BYTES_A_NUL > len(block) or damaged * _BYTES_A_FAULT > len(block):
-            raise ValueError(
-                f"{path} is not text in UTF-8: of its first {len(block):,} bytes {nuls:,} are 0 "
-                f"and {damaged:,} are wrong. Expected: text, plain or compressed with gzip or xz."
-            )
-        block = block.removeprefix(codecs.BOM_UTF8)
-        while block:
-            yield block
+        _check_encoding(path, block)
+        yield block.removeprefix(codecs.BOM_UTF8)
+        while len(block) == _BLOCK_BYTES:  # and so not the last
             block = text.read(_BLOCK_BYTES)
+            yield block
     except (EOFError, gzip.BadGzipFile, lzma.LZMAError, zlib.error) as error:
         raise ValueError(
             f"{path} can't be decompressed: {error}. It was cut short or damaged; copy or download "

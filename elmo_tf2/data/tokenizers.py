@@ -38,7 +38,7 @@ def split_at_spaces(strings: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     """Splits at the space character, as the published TF1 module google/elmo does.
 
     Spaces at the ends and runs of spaces count as one; tabs and line breaks are characters like
-    any other. (`prepare` and `embed_file`, whose texts are files, split at these too.)
+    any other. (A text that is a file has no line breaks inside its lines.)
 
     Args:
         strings: string tensor, `(batch,)`.
@@ -57,6 +57,39 @@ def split_at_spaces(strings: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         tf.cast(indices[:, 0], tf.int32), minlength=tf.size(strings), dtype=tf.int32
     )
     return padded, lengths
+
+
+def ragged_words(strings: tf.Tensor) -> tf.RaggedTensor:
+    """The words of `split_at_spaces` without padding.
+
+    Args:
+        strings: string tensor, `(batch,)`.
+
+    Returns:
+        Ragged string tensor, `(batch, (tokens))`.
+
+    Example:
+    >>> ragged_words(tf.constant(["the cat", "dogs"])).to_list()
+    [[b'the', b'cat'], [b'dogs']]
+    """
+    indices, tokens, shape = tf.raw_ops.StringSplit(input=strings, delimiter=" ", skip_empty=True)
+    return tf.RaggedTensor.from_value_rowids(tokens, indices[:, 0], shape[0], validate=False)
+
+
+def words_between_spaces(line: bytes) -> list[bytes]:
+    r"""The words of `split_at_spaces`, of one text in Python.
+
+    Args:
+        line: the text.
+
+    Returns:
+        Its words.
+
+    Example:
+    >>> words_between_spaces(b" the cat\tsat  on")
+    [b'the', b'cat\tsat', b'on']
+    """
+    return [word for word in line.split(b" ") if word]
 
 
 def split_words(strings: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from elmo_tf2.data.text_files import read_lines
 from elmo_tf2.files import StrPath, check_file, completed
 
 # bilm-tf passes this line over without giving it an id.
@@ -23,10 +24,10 @@ def read_vocabulary(path: StrPath) -> tuple[str, ...]:
     """
     path = check_file(path, "vocabulary file")
     try:
-        with open(path, encoding="utf-8") as file:
-            words = tuple(word for word in map(str.strip, file) if word != _NOT_A_WORD)
+        lines = [line.decode().strip() for lines in read_lines(path) for line in lines]
     except UnicodeDecodeError as error:
         raise ValueError(f"{path} must be text in UTF-8, one word a line: {error}.") from error
+    words = tuple(word for word in lines if word != _NOT_A_WORD)
     if not words:
         raise ValueError(f"{path} must have one word a line. Found: no words.")
     return words
@@ -39,9 +40,11 @@ def can_be_written(word: str) -> bool:
         word: any text.
 
     Returns:
-        True if it has no white space round it and no line break, and is no mark of bilm-tf's.
+        True if it has no white space round it, no line break, no zero and no byte order mark
+        before it, and is no mark of bilm-tf's.
     """
-    return word == word.strip() and word != _NOT_A_WORD and not {"\n", "\r"} & set(word)
+    is_bare = word == word.strip() and not word.startswith("\ufeff")
+    return is_bare and word != _NOT_A_WORD and not set("\n\r\0") & set(word)
 
 
 def write_vocabulary(path: StrPath, words: Sequence[str]) -> None:
@@ -59,8 +62,9 @@ def write_vocabulary(path: StrPath, words: Sequence[str]) -> None:
     for word in words:
         if not can_be_written(word):
             raise ValueError(
-                f"{path}: a vocabulary's word must have no white space round it and no line break, "
-                f"and must not be {_NOT_A_WORD}. Received: {word!r}."
+                f"{path}: a vocabulary's word must have no white space round it, no line break or "
+                f"zero, and no byte order mark before it, and must not be {_NOT_A_WORD}. Received: "
+                f"{word!r}."
             )
     with (
         completed(path, overwrite=True) as unfinished,

@@ -19,7 +19,10 @@ import tensorflow as tf
 from elmo_tf2.arguments import check_integer
 from elmo_tf2.characters import BEGIN_SENTENCE_WORD, END_SENTENCE_WORD, words_to_char_ids
 from elmo_tf2.data.masking import Masking
+from elmo_tf2.data.text_files import read_lines
+from elmo_tf2.data.tokenizers import ragged_words, words_between_spaces
 from elmo_tf2.data.vocabulary import Vocabulary
+from elmo_tf2.files import check_utf8
 
 Window = Mapping[str, tf.Tensor]
 
@@ -70,7 +73,7 @@ def training_windows(
     does not fill a window of every row is left out that time.
 
     Args:
-        files: the shards, text in UTF-8 with a sentence a line, tokens apart by white space.
+        files: the shards, text in UTF-8 with a sentence a line, tokens apart by spaces.
         vocabulary: of the targets.
         batch_size: int > 0. Rows of a batch over all workers.
         unroll_steps: int > 0. Tokens of a window.
@@ -165,7 +168,7 @@ def text_windows(
     the end.
 
     Args:
-        sentences: tokens apart by white space.
+        sentences: tokens apart by spaces.
         vocabulary: of the targets.
         batch_size: int > 0. Rows.
         unroll_steps: int > 0. Tokens of a window.
@@ -216,7 +219,9 @@ def _with_char_ids(
 
 def _sentences(text: tf.Tensor) -> tf.RaggedTensor:
     """The lines of a text that have tokens, `(sentences, (tokens))`."""
-    sentences = tf.strings.split(tf.strings.split(text, "\n"))
+    # A byte order mark is no part of the first word, nor "\r" of a line's last.
+    text = tf.strings.regex_replace(text, r"\A\x{FEFF}|\r", "\n")
+    sentences = ragged_words(tf.strings.split(text, "\n"))
     return tf.ragged.boolean_mask(sentences, sentences.row_lengths() > 0)
 
 
@@ -285,13 +290,13 @@ def check_enough_text(
         raise ValueError("There are no files of training text.")
     most = 0
     for path in paths:
+        check_utf8(path)
         pairs = 0
-        with open(path, "rb") as file:
-            for line in file:
-                tokens = len(line.split())
-                pairs += tokens + more_a_sentence if tokens else 0
-                if pairs >= batch_size * unroll_steps:
-                    return
+        for lines in read_lines(path):
+            numbers = [len(words_between_spaces(line)) for line in lines]
+            pairs += sum(number + more_a_sentence for number in numbers if number)
+            if pairs >= batch_size * unroll_steps:
+                return
         most = max(most, pairs)
     raise ValueError(
         f"The training text is too short for windows of {unroll_steps} tokens in {batch_size} "

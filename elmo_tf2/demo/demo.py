@@ -12,8 +12,9 @@ import numpy as np
 from elmo_tf2.convert import load_weights
 from elmo_tf2.demo.figures import WordFigures, figures_of
 from elmo_tf2.demo.senses import SENTENCES_FILE, read_senses
-from elmo_tf2.files import StrPath, check_free, completed
+from elmo_tf2.files import StrPath, check_free, check_utf8, completed
 from elmo_tf2.models import ElmoEmbeddings
+from elmo_tf2.presets import shown_name
 from elmo_tf2.saved_model import export_saved_model
 
 SCRIPT = "word_vectors.py"
@@ -67,8 +68,9 @@ def demonstrate(
         ValueError: if it can't be read.
     """
     model, folder = Path(model), Path(folder).absolute()
-    name = model.absolute().name
+    name = shown_name(model)
     parts = (name, SCRIPT, SENTENCES_FILE, VECTORS_FILE, PICTURE_FILE)
+    check_utf8(folder)
     check_free(folder, overwrite, parts, [model])
     elmo = ElmoEmbeddings.from_weights(load_weights(model, prove=prove), tokenizer="words")
     senses = read_senses()

@@ -38,7 +38,7 @@ def main() -> None:
     if len(sys.argv) != 4:
         sys.exit(__doc__)
     elmo = hub.load(sys.argv[1])
-    with open(sys.argv[2], encoding="utf-8") as file:
+    with open(sys.argv[2], "rb") as file:
         words = json.load(file)
     arrays: dict[str, Any] = {}
     for word, senses in words.items():

@@ -94,8 +94,8 @@ def embed_file(
             model or text be given up.
         on_progress: is called with the number of finished words and that of all words.
         tokenizer: "words", see `elmo_tf2.data.tokenizers.split_words`; or "spaces", for a text
-            that is tokenised already: its words stand apart by ASCII white space and may be any
-            bytes. None: the model's own.
+            that is tokenised already: its words stand apart by spaces and may be any bytes. None:
+            the model's own.
         layers: numbers of the layers to take, in that order; 0 is the word vector, twice side by
             side. "mix": the weighted sum of them all, as `ElmoEmbeddings` gives it. None: all.
         sentence: "mean" or "max" over a sentence's words. None: the words' own vectors.
@@ -133,7 +133,7 @@ def embed_file(
         check_choice("sentence", sentence, SENTENCE_VECTORS)
     check_choice("dtype", dtype, (*DTYPES, "bfloat16"))
     computed, stored = (dtype, "float32") if dtype == "bfloat16" else (None, dtype)
-    text, output = Path(text_path), Path(output_path).absolute()
+    text, output = Path(os.path.expanduser(text_path)), Path(output_path).absolute()
     form = check_paths(text, output, sentence)
     unfinished = UnfinishedFile(output)
     with unfinished.locked():

@@ -182,6 +182,7 @@ def encoder_of(model: Model, layers: Layers = None, dtype: str | None = None) ->
             SavedModel, which computes as it was exported.
     """
     if isinstance(model, (str, os.PathLike)):
+        model = Path(os.path.expanduser(model))
         kind = detect(model)
         if kind == "saved model":
             if dtype is not None:
@@ -190,7 +191,7 @@ def encoder_of(model: Model, layers: Layers = None, dtype: str | None = None) ->
                     f"the weights again (`elmo-tf2 export MODEL OUT --dtype {dtype}`), or give "
                     "them here."
                 )
-            return _of_saved_model(Path(model), layers)
+            return _of_saved_model(model, layers)
         if kind == "tf1 hub module":
             raise ValueError(
                 f"{model} is a TF1 Hub module, whose weights do not tell all of its configuration. "

@@ -13,7 +13,7 @@ from elmo_tf2.features.embed import SENTENCE_VECTORS, OnProgress
 from elmo_tf2.features.encoder import Layers, Model, encoder_of
 from elmo_tf2.features.sample import Sample, encoded
 from elmo_tf2.features.text import Sentence, read_sentences, readable
-from elmo_tf2.files import check_file, check_free, completed
+from elmo_tf2.files import check_file, check_free, check_utf8, completed
 
 CONFIG_FILE = "projector_config.pbtxt"
 METADATA_FILE = "metadata.tsv"
@@ -90,13 +90,15 @@ def write_projector(
     if sentence is not None:
         check_choice("sentence", sentence, SENTENCE_VECTORS)
     text, folder = check_file(text_path, "text"), Path(folder)
+    check_utf8(folder.absolute())
     encoder = encoder_of(model, layers)._replace(sentence=sentence)
     earlier = [path.name for path in folder.glob("layer*.tsv")]
     parts = [CONFIG_FILE, METADATA_FILE, "mix.tsv", *earlier]
     check_free(folder, overwrite, parts, [model, text])
 
     sample: Sample[Sentence] = Sample(max_points)
-    for line in read_sentences(text, hashlib.sha256(), tokenizer or encoder.tokenizer):
+    splitter = tokenizer or encoder.tokenizer
+    for line in read_sentences(text, hashlib.sha256(), splitter, is_first_time=True):
         if line.words:
             sample.add(line, 1 if sentence else len(line.words))
     if not sample.added:

@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from elmo_tf2.feature_files import form_of
-from elmo_tf2.files import check_file
+from elmo_tf2.files import check_file, check_utf8
 from elmo_tf2.weights.hdf5 import DTYPES, check_stored, damage_explained, own_dataset
 
 # What AllenNLP's command `elmo` writes beside the vectors.
@@ -35,6 +35,8 @@ class _Source(NamedTuple):
 
 class FeatureReader:
     r"""The vectors that `embed_file` wrote, or bilm-tf or AllenNLP into HDF5.
+
+    What AllenNLP's `elmo --top` or `--average` wrote has one layer.
 
     The file is checked when the reader is made, and read as the dataset goes on, in constant
     memory. TFRecord is the fastest, for TensorFlow itself reads it.
@@ -131,8 +133,9 @@ def _of_hdf5(path: Path) -> _Source:
             dataset = own_dataset(file, str(number), path)
             check_stored(dataset, path)
             name = f"`{number}`"
-            _check_vectors(path, name, dataset.shape, dataset.dtype, ranks=(2, 3))
-            found = _of_vectors(dataset.shape, dataset.dtype)
+            shape = _shape(dataset)
+            _check_vectors(path, name, shape, dataset.dtype, ranks=(2, 3))
+            found = _of_vectors(shape, dataset.dtype)
             if found != spec.setdefault("vectors", found):
                 raise ValueError(
                     f"{path}: {name} must have the layers, dimensions and dtype of `0`, "
@@ -143,9 +146,21 @@ def _of_hdf5(path: Path) -> _Source:
     def generator() -> Iterator[dict[str, Any]]:
         with h5py.File(path, "r") as file:
             for number in range(sentences):
-                yield {"vectors": file[str(number)][()]}
+                dataset = file[str(number)]
+                yield {"vectors": dataset[()].reshape(_shape(dataset))}
 
     return _Source(sentences, spec, _generated(generator, spec))
+
+
+def _shape(dataset: h5py.Dataset) -> tuple[int, ...]:
+    """The shape of a sentence's vectors.
+
+    Two axes are `(layers, dim)` if `embed_file` wrote them: it gives its datasets their places
+    before their values. AllenNLP's `elmo --top` and `--average` write `(tokens, dim)`.
+    """
+    properties = dataset.id.get_create_plist()
+    is_own = properties.get_alloc_time() == h5py.h5d.ALLOC_TIME_EARLY
+    return dataset.shape if dataset.ndim != 2 or is_own else (1, *dataset.shape)
 
 
 def _of_npy(path: Path) -> _Source:
@@ -210,6 +225,7 @@ def _of_parquet(path: Path) -> _Source:
 
 
 def _of_tfrecord(path: Path) -> _Source:
+    check_utf8(path)
     sentences = _check_sentences(path, _count_records(path))
     features = {
         "tokens": tf.io.FixedLenSequenceFeature([], tf.string, allow_missing=True),

@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 
 import tensorflow as tf
 
-from elmo_tf2.data.tokenizers import put_words_apart
+from elmo_tf2.data.text_files import read_lines
+from elmo_tf2.data.tokenizers import put_words_apart, words_between_spaces
 
 # What is sorted by length together, and what is computed again after a kill.
 _WINDOW_TOKENS = 32_768
@@ -20,11 +21,7 @@ BATCH_SIZE = 512
 _BATCH_TOKENS = 16_384
 # A longer line is no sentence, but a text that was not split.
 MAX_TOKENS = 20_000
-_MAX_BYTES = 2**26
 SOFT_HYPHEN = "\xad".encode()  # which the tokenizer `words` drops
-# What is split into words at once.
-_BLOCK_LINES = 1_024
-_BLOCK_BYTES = 2**20
 
 
 class Sentence(NamedTuple):
@@ -41,27 +38,32 @@ class Sentence(NamedTuple):
     line: bytes = b""
 
 
-def read_sentences(path: Path, digest: Any, tokenizer: str) -> Iterator[Sentence]:
+def read_sentences(
+    path: Path, digest: Any, tokenizer: str, is_first_time: bool = False
+) -> Iterator[Sentence]:
     """Reads a text, one sentence a line.
 
     Args:
-        path: the text.
-        digest: of `hashlib`; it is fed with all that is read.
-        tokenizer: "words"; or "spaces", which splits at all ASCII white space here, as bilm-tf
-            does with such a text, and takes any bytes.
+        path: the text: what `read_lines` reads.
+        digest: of `hashlib`; it is fed with the bytes of the file.
+        tokenizer: "words" or "spaces".
+        is_first_time: as of `read_lines`.
 
     Yields:
         The sentence of every line.
 
     Raises:
-        ValueError: if a line is too long for a sentence.
+        ValueError: if a line is too long for a sentence, or the text can't be read.
     """
     number = 0
-    for lines in _blocks(path, digest):
+    for lines in read_lines(path, digest, is_first_time):
         for line, words in zip(lines, split_lines(lines, tokenizer), strict=True):
             if len(words) > MAX_TOKENS:
-                raise _too_long(path, number)
-            yield Sentence(number, words, line.rstrip(b"\r\n"))
+                raise ValueError(
+                    f"{path}, line {number + 1}, is too long for a sentence: it has more than "
+                    f"{MAX_TOKENS:,} words. Put one sentence on a line."
+                )
+            yield Sentence(number, words, line)
             number += 1
 
 
@@ -80,32 +82,13 @@ def split_lines(lines: list[bytes], tokenizer: str) -> list[list[bytes]]:
     [[b'It', b'rains', b'.'], []]
     """
     apart = put_words_apart(tf.constant(lines)).numpy() if tokenizer == "words" else lines
-    return [line.split() for line in apart]
+    return list(map(words_between_spaces, apart))
 
 
 def readable(text: bytes) -> str:
     """Text that can be shown anywhere: without control characters, broken ones marked."""
     shown = text.replace(SOFT_HYPHEN, b"").decode(errors="replace")
     return re.sub(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ufdd0-\ufdef\ufffe\uffff]", " ", shown)
-
-
-def _blocks(path: Path, digest: Any) -> Iterator[list[bytes]]:
-    """The lines of a text, a number of them at a time."""
-    block: list[bytes] = []
-    size = number = 0
-    with open(path, "rb") as file:
-        while line := file.readline(_MAX_BYTES):
-            if len(line) == _MAX_BYTES:
-                raise _too_long(path, number)
-            digest.update(line)
-            block.append(line)
-            size += len(line)
-            number += 1
-            if len(block) == _BLOCK_LINES or size >= _BLOCK_BYTES:
-                yield block
-                block, size = [], 0
-    if block:
-        yield block
 
 
 def was_changed(path: Path) -> ValueError:
@@ -118,13 +101,6 @@ def was_changed(path: Path) -> ValueError:
         The error, to raise.
     """
     return ValueError(f"{path} was changed while it was read. Embed it again.")
-
-
-def _too_long(path: Path, number: int) -> ValueError:
-    return ValueError(
-        f"{path}, line {number + 1}, is too long for a sentence: it has more than "
-        f"{MAX_TOKENS:,} words or {_MAX_BYTES:,} bytes. Put one sentence on a line."
-    )
 
 
 def windows(sentences: Iterable[Sentence]) -> Iterator[list[Sentence]]:

@@ -198,7 +198,7 @@ class UnfinishedFile:
             _hdf5_errors_told(self.data),
             _new_hdf5(self.data) as file,
         ):
-            for sentence in read_sentences(text, digest, encoder.tokenizer):
+            for sentence in read_sentences(text, digest, encoder.tokenizer, is_first_time=True):
                 h5py.h5d.create(
                     file,
                     str(sentence.number).encode(),

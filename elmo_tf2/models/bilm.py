@@ -91,11 +91,10 @@ class BiLM(keras.Model):
 
     def _stack(self, direction: str, go_backwards: bool) -> list[LSTMWithProjection]:
         config = self.config
-        has_projection = config.projection_dim < config.units
         return [
             LSTMWithProjection(
                 config.units,
-                config.projection_dim if has_projection else None,
+                config.projection_dim if config.has_projection else None,
                 cell_clip=config.cell_clip,
                 projection_clip=config.projection_clip,
                 use_skip_connection=config.use_skip_connections and index > 0,

@@ -53,7 +53,8 @@ def find_model(model: str | os.PathLike[str]) -> Path:
     """The path of a model that is named by its path or, if there is nothing, as a preset.
 
     Args:
-        model: a path, a checkpoint's prefix, or a name of `preset_names`.
+        model: a path, a checkpoint's prefix, or a name of `preset_names`; "~" at its beginning is
+            the user's own folder.
 
     Returns:
         The path itself, or the preset's folder.
@@ -61,8 +62,8 @@ def find_model(model: str | os.PathLike[str]) -> Path:
     Raises:
         FileNotFoundError: if it is a bare name, and of neither; or of a preset without weights.
     """
-    path = Path(model)
-    name = os.fspath(model)
+    name = os.path.expanduser(model)
+    path = Path(name)
     is_bare = path.name == name
     if not is_bare or path.exists() or any(path.parent.glob(f"{_literal(name)}.*")):
         return path
@@ -73,6 +74,18 @@ def find_model(model: str | os.PathLike[str]) -> Path:
         f"There is no file, folder or checkpoint {name!r}, and no preset of that name. "
         f"{_known(names)}"
     )
+
+
+def shown_name(model: str | os.PathLike[str]) -> str:
+    """The last part of a model's path, also of "..", with U+FFFD for what is not UTF-8.
+
+    Args:
+        model: a path.
+
+    Returns:
+        The name.
+    """
+    return os.fsencode(os.path.basename(os.path.abspath(model))).decode("utf-8", "replace")
 
 
 def _known(names: tuple[str, ...]) -> str:

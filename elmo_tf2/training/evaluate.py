@@ -68,7 +68,7 @@ def perplexity(
 
     Args:
         model: a `LanguageModel` or `MaskedLanguageModel`.
-        sentences: tokens apart by white space.
+        sentences: tokens apart by spaces.
         vocabulary: the model's.
         batch_size: int > 0. Parts that are read at once, or sentences.
         unroll_steps: int > 0. Tokens at once; of no effect on the result.

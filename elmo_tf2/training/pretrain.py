@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import itertools
 import math
 import os
 import time
@@ -14,6 +15,7 @@ import tensorflow as tf
 from elmo_tf2.arguments import check_integer
 from elmo_tf2.config import ElmoConfig
 from elmo_tf2.data import Position, Vocabulary, training_windows
+from elmo_tf2.data.text_files import read_lines
 from elmo_tf2.data.windows import check_enough_text
 from elmo_tf2.models import (
     LanguageModel,
@@ -332,8 +334,8 @@ class _Bookkeeping(keras.callbacks.Callback):
         if not self._is_chief:
             return
         if self._heldout and is_held_out_due:
-            with open(self._heldout, "rb") as file:
-                logs["heldout_perplexity"] = perplexity(self.model, file, self._vocabulary).mean
+            lines = itertools.chain.from_iterable(read_lines(self._heldout, is_first_time=False))
+            logs["heldout_perplexity"] = perplexity(self.model, lines, self._vocabulary).mean
         self._folder.record({name: logs.get(name) for name in HISTORY_COLUMNS})
         with self._writer.as_default(step=update):
             for name, value in logs.items():

@@ -13,6 +13,7 @@ from elmo_tf2.data.vocabulary_file import read_vocabulary, write_vocabulary
 from elmo_tf2.files import check_file, completed, full_disk_told
 from elmo_tf2.locks import locked
 from elmo_tf2.pretraining_config import PretrainingConfig
+from elmo_tf2.weights.checkpoint_variables import check_checkpoint_path
 from elmo_tf2.weights.model_folder import OPTIONS_FILE, VOCABULARY_FILE
 from elmo_tf2.weights.pretraining_run import (
     CHECKPOINTS_FOLDER,
@@ -84,8 +85,10 @@ class RunFolder:
 
         Raises:
             FileExistsError: if there is something at its path.
-            ValueError: if the held-out text has no words, or another process trains the run.
+            ValueError: if the held-out text has no words, another process trains the run, or
+                TensorFlow would find no checkpoint there.
         """
+        check_checkpoint_path(self.path.absolute())
         if heldout is not None:
             _check_words(heldout)
         overwrite = overwrite_untrained and is_untrained_run(self.path)
@@ -151,7 +154,7 @@ class RunFolder:
             ValueError: if `text.json` does not name them, or the held-out one has no words.
         """
         try:
-            text = json.loads(self.text_file.read_text(encoding="utf-8"))
+            text = json.loads(check_file(self.text_file, "list of texts").read_bytes())
             files, heldout = text["train"], text["heldout"]
             names = list(files) if heldout is None else [*files, heldout]
             if not names or type(files) is not list or {type(name) for name in names} != {str}:
@@ -175,6 +178,7 @@ class RunFolder:
         """
         if not self.history_file.exists():
             return []
+        check_file(self.history_file, "history of losses")
         try:
             with open(self.history_file, encoding="utf-8", newline="") as file:
                 reader = csv.DictReader(file)

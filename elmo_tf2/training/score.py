@@ -1,6 +1,7 @@
 """Probabilities of sentences."""
 
 import csv
+import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
@@ -14,6 +15,8 @@ from elmo_tf2.characters import (
     sentences_to_char_ids,
 )
 from elmo_tf2.data import Vocabulary
+from elmo_tf2.data.text_files import read_lines
+from elmo_tf2.data.tokenizers import ragged_words
 from elmo_tf2.files import StrPath, check_free, completed
 from elmo_tf2.models import LanguageModel, MaskedLanguageModel, PretrainingModel
 
@@ -64,7 +67,7 @@ def sentence_scores(
 
     Args:
         model: a `LanguageModel` or `MaskedLanguageModel`.
-        sentences: tokens apart by white space. One without tokens is the end after the beginning.
+        sentences: tokens apart by spaces. One without tokens is the end after the beginning.
         vocabulary: the model's.
         batch_size: int > 0. Sentences at once; of no effect on the result.
 
@@ -90,7 +93,7 @@ def masked_scores(
 
     Args:
         model: the model.
-        sentences: tokens apart by white space.
+        sentences: tokens apart by spaces.
         vocabulary: the model's.
         batch_size: int > 0. Sentences at once; of no effect on the result.
 
@@ -111,7 +114,7 @@ def _score_numbers(
         lambda: iter(sentences), output_signature=tf.TensorSpec([], tf.string)
     )
     for batch in dataset.batch(batch_size):
-        words = tf.strings.split(batch)
+        words = ragged_words(tf.strings.regex_replace(batch, r"[\r\n]", " "))
         rows = words.nrows()
         begin, end = (tf.fill([rows, 1], word) for word in (BEGIN_SENTENCE_WORD, END_SENTENCE_WORD))
         tokens = tf.concat([begin, words, end], axis=1)
@@ -202,7 +205,7 @@ def write_scores(
 
     Args:
         model: a `LanguageModel` or `MaskedLanguageModel`.
-        text: file with a sentence a line, tokens apart by white space.
+        text: file with a sentence a line, tokens apart by spaces.
         vocabulary: the model's.
         path: the file to make.
         overwrite: whether an existing one may be replaced.
@@ -210,20 +213,20 @@ def write_scores(
 
     Raises:
         FileExistsError: if there is such a file and it may not be replaced.
-        ValueError: if it is the text.
+        FileNotFoundError: if there is no such text.
+        ValueError: if it can't be read, or is `path`.
     """
     check_free(path, overwrite, inputs=[text])
-    with open(text, "rb") as lines:
-        total = sum(1 for _ in lines)
+    total = sum(map(len, read_lines(text)))
     with (
-        open(text, "rb") as lines,
         completed(path, overwrite) as unfinished,
         open(unfinished, "w", encoding="utf-8", newline="") as file,
     ):
         writer = csv.writer(file, delimiter="\t", lineterminator="\n")
         is_masked = isinstance(model, MaskedLanguageModel)
         writer.writerow((MaskedScore if is_masked else SentenceScore)._fields)
-        scores = sentence_scores(model, (line.rstrip(b"\r\n") for line in lines), vocabulary)
+        lines = itertools.chain.from_iterable(read_lines(text, is_first_time=False))
+        scores = sentence_scores(model, lines, vocabulary)
         for number, score in enumerate(scores, start=1):
             writer.writerow(score)
             on_progress(number, total)

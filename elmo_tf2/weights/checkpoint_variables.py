@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from elmo_tf2.arguments import one_line
-from elmo_tf2.files import StrPath, check_file
+from elmo_tf2.files import StrPath, check_file, check_utf8
 from elmo_tf2.weights.elmo_weights import as_finite_float32
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ class CheckpointVariables(NamedTuple):
                     f"Found: type {self.types[name].name}."
                 )
             claimed += math.prod(self.shapes[name]) * self.types[name].size
-        files = glob.glob(glob.escape(self.prefix) + ".data-?????-of-?????")
+        files = _data_files(self.prefix)
         stored = sum(os.path.getsize(file) for file in files)
         if claimed > stored:
             raise ValueError(
@@ -91,6 +91,28 @@ class CheckpointVariables(NamedTuple):
         return as_finite_float32(values, self.prefix, name)
 
 
+def check_checkpoint_path(path: StrPath) -> None:
+    """Checks that TensorFlow finds a checkpoint that lies there.
+
+    Args:
+        path: the checkpoint's prefix, or its folder.
+
+    Raises:
+        ValueError: if it would not.
+    """
+    check_utf8(path)
+    for mark in "[" if os.sep == "\\" else "[\\":
+        if mark in os.fspath(path):
+            raise ValueError(
+                f"{path}: TensorFlow finds no checkpoint whose path has a `{mark}`, which it takes "
+                "for a pattern. Rename the folder or file."
+            )
+
+
+def _data_files(prefix: str) -> list[str]:
+    return glob.glob(glob.escape(prefix) + ".data-?????-of-?????")
+
+
 def open_checkpoint(prefix: StrPath) -> CheckpointVariables:
     """Opens a checkpoint.
 
@@ -108,11 +130,9 @@ def open_checkpoint(prefix: StrPath) -> CheckpointVariables:
 
     prefix = os.fspath(prefix)
     check_file(f"{prefix}.index", "checkpoint index")
-    if "[" in prefix:
-        raise ValueError(
-            f"{prefix}: TensorFlow finds no checkpoint whose path has a `[`, which it takes for a "
-            "pattern. Rename the folder or file."
-        )
+    for file in _data_files(prefix):
+        check_file(file, "checkpoint's data file")
+    check_checkpoint_path(prefix)
     try:
         reader = tf.train.load_checkpoint(prefix)
         shapes = reader.get_variable_to_shape_map()

@@ -141,7 +141,7 @@ def expected_shapes(config: ElmoConfig) -> dict[str, tuple[int, ...]]:
             rows = config.lstm_input_dim(layer) + projection_dim
             shapes[f"{prefix}/W_0"] = (rows, 4 * units)
             shapes[f"{prefix}/B"] = (4 * units,)
-            if projection_dim < units:
+            if config.has_projection:
                 shapes[f"{prefix}/W_P_0"] = (units, projection_dim)
     return shapes
 

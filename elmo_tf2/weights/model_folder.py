@@ -15,7 +15,9 @@ Reference:
  - `dump_weights` of [bilm-tf](https://github.com/allenai/bilm-tf)
 """
 
+import dataclasses
 import json
+import os
 from pathlib import Path
 
 import h5py
@@ -24,7 +26,7 @@ import numpy as np
 from elmo_tf2.arguments import check_choice
 from elmo_tf2.config import ElmoConfig
 from elmo_tf2.data.vocabulary_file import read_vocabulary, write_vocabulary
-from elmo_tf2.files import StrPath, check_file, check_free, completed
+from elmo_tf2.files import StrPath, check_free, completed
 from elmo_tf2.weights.elmo_weights import (
     MIX_GAMMA,
     MIX_WEIGHTS,
@@ -37,14 +39,18 @@ from elmo_tf2.weights.elmo_weights import (
     check_shapes,
     check_softmax_shapes,
 )
-from elmo_tf2.weights.files import visible_files
+from elmo_tf2.weights.files import (
+    OPTIONS_FILE,
+    SOFTMAX_FILE,
+    VOCABULARY_FILE,
+    WEIGHTS_FILE,
+    find_options,
+    find_weights,
+    the_only,
+)
 from elmo_tf2.weights.hdf5 import DTYPES, open_hdf5, read_dataset, write_hdf5
 from elmo_tf2.weights.variable_names import single_layer_name
 
-OPTIONS_FILE = "options.json"
-WEIGHTS_FILE = "weights.hdf5"
-VOCABULARY_FILE = "vocab.txt"
-SOFTMAX_FILE = "softmax.hdf5"
 MODEL_FOLDER_PARTS = (OPTIONS_FILE, WEIGHTS_FILE, VOCABULARY_FILE, SOFTMAX_FILE)
 
 
@@ -56,7 +62,7 @@ def read_model_folder(
 ) -> ElmoWeights:
     """Reads a model folder.
 
-    The options and the weights may have other names, such as those of the published files
+    The options and the weights may have any other names, such as those of the published files
     (`elmo_2x4096_512_2048cnn_2xhighway_options.json` and `…_weights.hdf5`), if there is one of
     each.
 
@@ -73,12 +79,16 @@ def read_model_folder(
         FileNotFoundError: if the folder or one of its files is missing.
         ValueError: if several files may be meant, or a file is damaged or does not fit the others.
     """
-    if vocab_file is None and Path(folder, VOCABULARY_FILE).exists():
-        vocab_file = Path(folder, VOCABULARY_FILE)
-    softmax_file = Path(folder, SOFTMAX_FILE)
+    folder = Path(os.path.expanduser(folder))
+    if not folder.is_dir():
+        raise FileNotFoundError(f"There is no folder {str(folder)!r}.")
+    if vocab_file is None and (folder / VOCABULARY_FILE).exists():
+        vocab_file = folder / VOCABULARY_FILE
+    softmax_file = folder / SOFTMAX_FILE
+    weights_file = the_only(find_weights(folder), folder, WEIGHTS_FILE)
     return read_bilm_hdf5(
-        options_file or find_one(folder, OPTIONS_FILE, "*options*.json"),
-        find_one(folder, WEIGHTS_FILE, "*weights*.hdf5"),
+        options_file or find_options(weights_file),
+        weights_file,
         vocab_file,
         softmax_file if read_softmax and softmax_file.exists() else None,
     )
@@ -105,7 +115,7 @@ def read_bilm_hdf5(
         FileNotFoundError: if a file is missing.
         ValueError: if a file is damaged or does not fit the others.
     """
-    config = ElmoConfig.from_file(check_file(options_file, "options file"))
+    config = ElmoConfig.from_file(options_file)
     vocabulary = None if vocab_file is None else read_vocabulary(vocab_file)
     with open_hdf5(weights_file) as found:
         datasets = _under_usual_names(found)
@@ -113,6 +123,9 @@ def read_bilm_hdf5(
             name: datasets.pop(name) for name in (MIX_WEIGHTS, MIX_GAMMA) if name in datasets
         }
         shapes = {name: dataset.shape for name, dataset in datasets.items()}
+        has_projection = any(name.endswith("/W_P_0") for name in datasets)
+        if has_projection and config.units == config.projection_dim:
+            config = dataclasses.replace(config, always_project=True)
         check_shapes(config, shapes, str(weights_file), options=str(options_file))
         arrays = {name: read_dataset(dataset, weights_file) for name, dataset in datasets.items()}
         mix = _read_mix(config, mix_datasets, weights_file)
@@ -152,37 +165,6 @@ def _read_softmax(config: ElmoConfig, vocabulary: tuple[str, ...] | None, path: 
         return Softmax(
             read_dataset(datasets[SOFTMAX_KERNEL], path), read_dataset(datasets[SOFTMAX_BIAS], path)
         )
-
-
-def find_one(folder: StrPath, name: str, pattern: str) -> Path:
-    """Finds a file by its usual name, or else the only one whose name is like it.
-
-    Args:
-        folder: where to look.
-        name: the usual name.
-        pattern: of other names, as in `Path.glob`.
-
-    Returns:
-        The file's path.
-
-    Raises:
-        FileNotFoundError: if there is no such file or folder.
-        ValueError: if several could be meant.
-    """
-    folder = Path(folder)
-    if not folder.is_dir():
-        raise FileNotFoundError(f"There is no folder {str(folder)!r}.")
-    if (folder / name).exists():
-        return folder / name
-    candidates = visible_files(folder, pattern)
-    if not candidates:
-        raise FileNotFoundError(f"{folder} has no {name} and no other file like {pattern}.")
-    if len(candidates) > 1:
-        raise ValueError(
-            f"{folder} has no {name}, and several files that may be meant: "
-            f"{', '.join(candidate.name for candidate in candidates)}. Name the one."
-        )
-    return candidates[0]
 
 
 def write_model_folder(

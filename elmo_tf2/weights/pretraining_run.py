@@ -74,8 +74,11 @@ def read_pretraining_run(folder: StrPath, read_softmax: bool = True) -> ElmoWeig
         ValueError: if a file is damaged or does not fit the others.
     """
     folder = Path(folder)
-    config = ElmoConfig.from_file(check_file(folder / OPTIONS_FILE, "options file"))
+    config = ElmoConfig.from_file(folder / OPTIONS_FILE)
     vocabulary = read_vocabulary(folder / VOCABULARY_FILE)
+    state = folder / CHECKPOINTS_FOLDER / "checkpoint"
+    if state.exists():
+        check_file(state, "checkpoint file")
     latest = latest_checkpoint(folder / CHECKPOINTS_FOLDER)
     if latest is None:
         raise FileNotFoundError(

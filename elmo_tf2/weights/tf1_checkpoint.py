@@ -17,7 +17,7 @@ import numpy as np
 
 from elmo_tf2.config import NUM_CHARACTERS, ElmoConfig
 from elmo_tf2.data.vocabulary_file import read_vocabulary, write_vocabulary
-from elmo_tf2.files import StrPath, check_file, completed, full_disk_told
+from elmo_tf2.files import StrPath, check_file, check_utf8, completed, full_disk_told
 from elmo_tf2.weights.checkpoint_variables import CheckpointVariables, open_checkpoint
 from elmo_tf2.weights.elmo_weights import (
     SOFTMAX_BIAS,
@@ -60,7 +60,7 @@ def read_tf1_checkpoint(
     """
     prefix = find_checkpoint(path)
     options_file = options_file or prefix.with_name(OPTIONS_FILE)
-    config = ElmoConfig.from_file(check_file(options_file, "options file"))
+    config = ElmoConfig.from_file(options_file)
     _check_separate(config, str(options_file))
     if vocab_file is None and prefix.with_name(VOCABULARY_FILE).exists():
         vocab_file = prefix.with_name(VOCABULARY_FILE)
@@ -148,6 +148,7 @@ def find_checkpoint(path: StrPath) -> Path:
 def _latest_checkpoint(folder: Path) -> Path:
     import tensorflow as tf
 
+    check_utf8(check_file(folder / _STATE_FILE, "checkpoint file"))
     try:
         state = tf.train.get_checkpoint_state(str(folder))
     except ValueError:

@@ -88,6 +88,7 @@ def _infer_config(shapes: Mapping[str, tuple[int, ...]], source: str) -> ElmoCon
             )
     # (2 * projection_dim, 4 * units)
     lstm_inputs, lstm_gates = shapes[f"{first_lstm}/W_0"]
+    is_of_one_size = lstm_gates // 4 == lstm_inputs // 2
     try:
         return ElmoConfig(
             # (1, width, char_embedding_dim, number)
@@ -97,6 +98,7 @@ def _infer_config(shapes: Mapping[str, tuple[int, ...]], source: str) -> ElmoCon
             units=lstm_gates // 4,
             projection_dim=lstm_inputs // 2,
             num_layers=_count(shapes, first_lstm.replace("Cell0", "Cell{}") + "/W_0"),
+            always_project=is_of_one_size and f"{first_lstm}/W_P_0" in shapes,
         )
     except ValueError as error:
         raise ValueError(f"{source} is not an ELMo module: {error}") from error

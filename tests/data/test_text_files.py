@@ -2,11 +2,12 @@
 
 import bz2
 import gzip
+import hashlib
 import io
+import logging
 import lzma
 import os
 import sys
-import threading
 import tracemalloc
 
 import pytest
@@ -14,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from elmo_tf2.data import text_files
-from elmo_tf2.data.text_files import find_texts, read_texts
+from elmo_tf2.data.text_files import find_texts, read_lines, read_texts
 
 
 def read(*paths, **kwargs):
@@ -107,12 +108,72 @@ def test_standard_input_is_read_and_left_open(standard_input, compress):
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes with a name here")
-def test_a_pipe_is_read(tmp_path):
+def test_only_pipes_that_are_open_are_read(tmp_path):
     os.mkfifo(tmp_path / "pipe")
-    writer = threading.Thread(target=(tmp_path / "pipe").write_bytes, args=(b"a\nb",))
-    writer.start()
-    assert read(tmp_path / "pipe") == [b"a", b"b"]
-    writer.join()
+    with pytest.raises(ValueError, match="pipe is not a file. Expected: a text file"):
+        find_texts([tmp_path / "pipe"])
+    reader, writer = os.pipe()
+    os.write(writer, b"a\nb")
+    os.close(writer)
+    assert read(*find_texts([f"/dev/fd/{reader}"])) == [b"a", b"b"]
+    os.close(reader)
+
+
+# Whole texts, empty lines too.
+
+
+def all_lines(path, **kwargs):
+    return [line for lines in read_lines(path, **kwargs) for line in lines]
+
+
+TEXT = b"\xef\xbb\xbfthe cat\r\n\r\n\rdogs \xe7\x8c\xab\n\nlast\r"
+LINES = [b"the cat", b"", b"", "dogs 猫".encode(), b"", b"last"]
+
+
+@pytest.mark.parametrize("compress", [bytes, gzip.compress, lzma.compress])
+@pytest.mark.parametrize("block_bytes", [1, 2, 3, 7, 10, 2**18])
+def test_all_lines_of_a_text_are_read_whole(tmp_path, monkeypatch, compress, block_bytes):
+    monkeypatch.setattr(text_files, "_check_encoding", lambda path, block: None)
+    (tmp_path / "text").write_bytes(compress(TEXT[0 if block_bytes > 3 else 3 :]))
+    monkeypatch.setattr(text_files, "_BLOCK_BYTES", block_bytes)
+    digest = hashlib.sha256()
+    assert all_lines(tmp_path / "text", digest=digest) == LINES
+    assert digest.digest() == hashlib.sha256((tmp_path / "text").read_bytes()).digest()
+
+
+@pytest.mark.parametrize("content", [b"", b"\xef\xbb\xbf", b"\n", b"a"])
+def test_small_texts_have_the_lines_that_they_have(tmp_path, content):
+    (tmp_path / "text").write_bytes(content)
+    expected = content.decode("utf-8-sig").encode().splitlines()
+    assert all_lines(tmp_path / "text") == expected
+
+
+def test_a_long_line_is_whole_up_to_a_bound(tmp_path, monkeypatch):
+    (tmp_path / "text").write_bytes(b"a\n" + b"word " * 200_000)
+    assert all_lines(tmp_path / "text") == [b"a", b"word " * 200_000]
+    monkeypatch.setattr(text_files, "MAX_LINE_BYTES", 500_000)
+    with pytest.raises(ValueError, match="text, line 2, is too long for a sentence"):
+        all_lines(tmp_path / "text")
+
+
+@pytest.mark.parametrize("lines", [all_lines, read])
+def test_lines_that_are_not_utf8_are_told_once(tmp_path, caplog, lines):
+    (tmp_path / "text").write_bytes(b"word " * 50 + "é\n".encode() + b"\xff\nb\n\xc3\n")
+    with caplog.at_level(logging.WARNING):
+        assert lines(tmp_path / "text")[1:] == [b"\xff", b"b", b"\xc3"]
+    assert [record.getMessage()[:28] for record in caplog.records] == [
+        "Lines that are not UTF-8: 2."
+    ]
+    caplog.clear()
+    all_lines(tmp_path / "text", is_first_time=False)
+    assert not caplog.records
+
+
+def test_one_wrong_byte_makes_no_other_encoding_nor_does_the_mark_of_one(tmp_path):
+    (tmp_path / "text").write_bytes(b"the cat is here \xff\n")
+    assert len(all_lines(tmp_path / "text")) == 1
+    (tmp_path / "text").write_text("a \ufffd\n" * 9, encoding="utf-8")  # as `prepare` writes it
+    assert len(all_lines(tmp_path / "text")) == 9
 
 
 def test_lines_end_in_any_way_and_empty_ones_are_left_out(tmp_path):
@@ -214,6 +275,11 @@ def test_a_file_that_is_not_what_its_name_says_is_damaged(tmp_path, name):
         b"\x7fELF" + b"\0" * 100,
         bytes(range(256)) * 9,
         "текст".encode("koi8-r"),
+        "猫坐在垫子上".encode("gbk"),
+        "猫坐在垫子上".encode("utf-16"),
+        "ネコはマットの上".encode("shift-jis"),
+        "Le café est déjà fermé ; il fait froid et la rue est vide.".encode("latin-1"),
+        "the cat".encode("utf-32"),
     ],
 )
 def test_a_binary_file_is_refused(tmp_path, content):

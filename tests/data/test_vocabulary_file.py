@@ -14,7 +14,7 @@ def test_a_file_is_read_as_bilm_tf_reads_it(tmp_path):
 
 
 word = st.text(st.characters(exclude_categories=["Cs"])).filter(
-    lambda text: text == text.strip() and not {"\n", "\r"} & set(text)
+    lambda text: text == text.strip() and not set("\n\r\0\ufeff") & set(text)
 )
 
 
@@ -34,8 +34,16 @@ def test_a_missing_file_and_a_folder_are_named(tmp_path):
 
 def test_other_encodings_are_refused(tmp_path):
     (tmp_path / "vocab.txt").write_bytes("café\n".encode("latin-1"))
+    with pytest.raises(ValueError, match="vocab.txt is not text in UTF-8"):
+        read_vocabulary(tmp_path / "vocab.txt")
+    (tmp_path / "vocab.txt").write_bytes(b"the\n" * 99 + "café\n".encode("latin-1"))
     with pytest.raises(ValueError, match="vocab.txt must be text in UTF-8"):
         read_vocabulary(tmp_path / "vocab.txt")
+
+
+def test_a_byte_order_mark_is_no_part_of_the_first_word(tmp_path):
+    (tmp_path / "vocab.txt").write_bytes("\ufeff<S>\r\nthe\r\n".encode())
+    assert read_vocabulary(tmp_path / "vocab.txt") == ("<S>", "the")
 
 
 def test_a_file_without_words_is_refused(tmp_path):
@@ -44,7 +52,7 @@ def test_a_file_without_words_is_refused(tmp_path):
         read_vocabulary(tmp_path / "vocab.txt")
 
 
-@pytest.mark.parametrize("bad", [" a", "a\u3000", "a\nb", "a\rb", "!!!MAXTERMID"])
+@pytest.mark.parametrize("bad", [" a", "a\u3000", "a\nb", "a\rb", "a\0", "\ufeffa", "!!!MAXTERMID"])
 def test_a_word_that_would_not_come_back_is_refused(tmp_path, bad):
     with pytest.raises(ValueError, match="vocabulary's word must have no white space"):
         write_vocabulary(tmp_path / "vocab.txt", ["good", bad])

@@ -159,6 +159,24 @@ def test_some_sentences_are_lowercased_others_in_every_epoch(tmp_path):
     assert (first != second).any()
 
 
+def test_a_text_of_windows_machines_has_the_same_words(vocabulary, tmp_path):
+    text = "the cat sat\non the\tmat\n" * 20
+    (tmp_path / "unix.txt").write_bytes(text.encode())
+    (tmp_path / "windows.txt").write_bytes(text.replace("\n", "\r\n").encode("utf-8-sig"))
+    one, other = (
+        next(iter(training_windows([tmp_path / name], vocabulary, 2, 5)))
+        for name in ("unix.txt", "windows.txt")
+    )
+    for name, value in one.items():
+        np.testing.assert_array_equal(value, other[name], err_msg=name)
+
+
+def test_words_are_apart_by_spaces_alone(vocabulary):
+    windows = text_windows([b"the\tcat  sat ", "on\u3000the"], vocabulary, 1, 10)
+    (window,) = windows
+    assert int(np.sum(window["mask"])) == 2 + 1 + 2  # words, and the ends of two sentences
+
+
 def test_too_little_text_is_told(shards, vocabulary):
     with pytest.raises(ValueError, match="too short for windows of 20 tokens in 128 rows.*has 15"):
         training_windows(shards, vocabulary, 128, 20)

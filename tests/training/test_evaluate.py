@@ -1,5 +1,7 @@
 """Perplexities and scores."""
 
+import gzip
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -72,6 +74,21 @@ def test_empty_lines_are_scored_and_a_text_without_words_has_no_perplexity(model
     ]
     with pytest.raises(ValueError, match="no words"):
         perplexity(model, ["", " "], vocabulary)
+
+
+def test_any_text_file_has_the_scores_of_its_sentences(model, vocabulary, tmp_path):
+    text, table = tmp_path / "text.gz", tmp_path / "scores.tsv"
+    text.write_bytes(gzip.compress("\r\n\r\n".join(TEXT[:3]).encode("utf-8-sig")))
+    write_scores(model, text, vocabulary, table)
+    scores = list(sentence_scores(model, [TEXT[0], "", TEXT[1], "", TEXT[2]], vocabulary))
+    rows = [line.split("\t") for line in table.read_text().splitlines()[1:]]
+    np.testing.assert_allclose(np.array(rows, float), scores, rtol=1e-5)
+
+
+def test_a_tab_is_no_space_and_a_line_break_no_part_of_a_word(model, vocabulary):
+    scores = list(sentence_scores(model, ["the\tcat sat", "the cat\r\n", "the cat"], vocabulary))
+    assert [(score.tokens, score.unknown) for score in scores] == [(2, 1), (2, 0), (2, 0)]
+    np.testing.assert_allclose(scores[1], scores[2], rtol=1e-5)
 
 
 def test_scores_are_written_as_a_table(model, vocabulary, tmp_path):

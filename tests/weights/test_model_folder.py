@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from elmo_tf2.config import ElmoConfig
+from elmo_tf2.models import ElmoEmbeddings
 from elmo_tf2.weights import (
     expected_shapes,
     model_folder,
@@ -18,6 +19,7 @@ from elmo_tf2.weights import (
     read_model_folder,
     write_model_folder,
 )
+from tests import numpy_reference as reference
 from tests.weights.helpers import (
     assert_same_arrays,
     assert_same_weights,
@@ -133,6 +135,23 @@ def test_any_file_names_may_be_given(tmp_path, model_folder, language_model):
     assert_same_weights(read, language_model)
     assert_same_arrays(read_bilm_hdf5(str(options), str(weights)), language_model)
     assert read_bilm_hdf5(options, weights).vocabulary is None
+
+
+def test_weights_of_allennlp_have_a_projection_also_to_the_same_size(tmp_path, config, rng):
+    config = dataclasses.replace(config, units=6, projection_clip=0.5, always_project=True)
+    weights = random_weights(config, rng)
+    write_model_folder(weights, tmp_path / "model")
+    path = tmp_path / "model" / "options.json"
+    options = json.loads(path.read_text())
+    assert options["lstm"].pop("always_project")
+    path.write_text(json.dumps(options))  # as AllenNLP has it
+    read = read_model_folder(tmp_path / "model")
+    assert_same_weights(read, weights)
+    words = ["the", "cat", "sat"]
+    expected = reference.bilm(words, options, weights.arrays).layers()
+    layers = ElmoEmbeddings.from_weights(read, output="layers")([words])
+    for found, wanted in zip(layers, expected, strict=True):
+        np.testing.assert_allclose(found[0], wanted, atol=1e-5)
 
 
 def test_other_options_and_words_may_be_given(tmp_path, model_folder):

@@ -1,16 +1,20 @@
 """detect and read_weights: any published form, and help with what is none."""
 
+import io
 import shutil
 import tarfile
+import zipfile
 
 import h5py
 import numpy as np
 import pytest
 import tensorflow as tf
 
+from elmo_tf2.presets import find_model
 from elmo_tf2.weights import (
     KINDS,
     detect,
+    read_model_folder,
     read_weights,
     write_model_folder,
     write_vocabulary_embeddings,
@@ -132,6 +136,99 @@ def test_a_model_folder_with_checkpoints_could_be_both(model_folder, checkpoint)
         detect(model_folder)
     assert detect(model_folder / "weights.hdf5") == "bilm hdf5"
     assert detect(model_folder / "model.ckpt-400") == "tf1 checkpoint"
+
+
+@pytest.mark.parametrize("name", ["model.hdf5", "mimic_wiki.h5", "ELMO.HDF5", "weights", "a.bin"])
+def test_weights_of_any_name_are_known_by_their_content(tmp_path, model_folder, weights, name):
+    write_model_folder(weights, tmp_path / "other")
+    other = tmp_path / "other"
+    (other / "weights.hdf5").rename(other / name)
+    write_vocabulary_embeddings(other / "vocabulary.hdf5", np.ones((2, 3)))
+    assert detect(other) == "model folder"
+    assert detect(other / name) == "bilm hdf5"
+    for path in (other, other / name):
+        assert_same_arrays(read_weights(path), weights)
+    (other / "options.json").rename(other / "sizes.JSON")  # by its content, too
+    (other / "others.json").write_text("[1]")
+    for path in (other, other / name):
+        assert_same_arrays(read_weights(path), weights)
+
+
+def test_weights_of_any_name_that_are_damaged_are_told_so(model_folder):
+    path = model_folder / "weights.hdf5"
+    path.write_bytes(path.read_bytes()[:-100])
+    path.rename(model_folder / "model.h5")
+    with pytest.raises(ValueError, match="model.h5 can't be read as an HDF5 file"):
+        read_weights(model_folder)
+
+
+@pytest.mark.parametrize("depth", [1, 2])
+@pytest.mark.parametrize("fixture", ["model_folder", "checkpoint", "hub_module", "saved_model"])
+def test_an_outer_folder_proposes_the_inner_one(tmp_path, request, fixture, depth):
+    model = request.getfixturevalue(fixture)
+    model = model.parent if fixture == "checkpoint" else model
+    inner = tmp_path.joinpath("outer", *("download", "elmo")[:depth])
+    (tmp_path / "outer" / "empty").mkdir(parents=True)
+    shutil.copytree(model, inner)
+    with pytest.raises(ValueError, match=f"The folder {inner} inside of it holds a model"):
+        detect(tmp_path / "outer")
+
+
+def test_a_tilde_is_the_users_own_folder(tmp_path, monkeypatch, model_folder, language_model):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert detect("~/model") == "model folder"
+    files = {"options": "~/model/options.json", "vocab": "~/model/vocab.txt"}
+    assert_same_weights(read_weights("~/model"), language_model)
+    assert_same_arrays(read_weights("~/model/weights.hdf5", **files), language_model)
+    assert_same_weights(read_model_folder("~/model"), language_model)
+    assert find_model("~/model") == model_folder
+
+
+def zipped(*names):
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        for name in names:
+            archive.writestr(name, b"x")
+    return file.getvalue()
+
+
+FOREIGN = {
+    "model.th": (zipped("archive/data.pkl", "archive/version"), "is a file of PyTorch"),
+    "old.pt": (b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19.\x80\x02M", "is a file of PyTorch"),
+    "encoder.pkl": (zipped("encoder/data.pkl"), "is of a model of ELMoForManyLangs"),
+    "elmo.magnitude": (b"SQLite format 3\0", "is a file of Magnitude"),
+    "elmo.db": (b"SQLite format 3\0", "is a file of Magnitude"),
+    "arrays.npz": (zipped("a.npy", "b.npy"), "is a file of NumPy's arrays"),
+    "model.zip": (zipped("elmo/weights.hdf5"), r"is packed \(zip\). Unpack it"),
+    "cut.zip": (b"PK\x03\x04", r"is packed \(zip\). Unpack it"),
+    "model.bz2": (b"BZh91AY", r"is packed \(bzip2\). Unpack it"),
+    "model.7z": (b"7z\xbc\xaf\x27\x1c", r"is packed \(7z\). Unpack it"),
+    "model.tar": (b"a".ljust(257, b"\0") + b"ustar\x0000", r"is packed \(tar\). Unpack it"),
+}
+
+
+@pytest.mark.parametrize("name", FOREIGN)
+def test_files_of_other_programs_are_named(tmp_path, name):
+    content, message = FOREIGN[name]
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(ValueError, match=rf"{name} {message}"):
+        read_weights(tmp_path / name)
+
+
+@pytest.mark.parametrize("name", ["model.th", "elmo.magnitude"])
+def test_a_folder_with_a_file_of_another_program_names_it(tmp_path, name):
+    content, message = FOREIGN[name]
+    (tmp_path / name).write_bytes(content)
+    (tmp_path / "config.json").write_text("{}")
+    with pytest.raises(ValueError, match=f"{tmp_path} holds no weights .* {message}"):
+        detect(tmp_path)
+
+
+def test_a_model_of_elmoformanylangs_is_named(golden):
+    with pytest.raises(ValueError, match="char is of a model of ELMoForManyLangs"):
+        detect(golden / "elmoformanylangs" / "char")
+    with pytest.raises(ValueError, match="encoder.pkl is of a model of ELMoForManyLangs"):
+        detect(golden / "elmoformanylangs" / "char_zip" / "encoder.pkl")
 
 
 def test_an_archive_is_to_be_unpacked(tmp_path, model_folder):
