@@ -222,7 +222,7 @@ def _real(path: StrPath) -> Path:
 
 def _places(path: Path) -> tuple[Path, Path]:
     """Where the successor is made, and where what it replaces is meanwhile."""
-    folder = path.with_name(f".{path.name}.elmo_tf2")
+    folder = path.parent / f".{path.name}.elmo_tf2"
     return folder / path.name, folder / f"{path.name}.replaced"
 
 

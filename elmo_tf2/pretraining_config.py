@@ -149,8 +149,9 @@ class PretrainingConfig:
             FileNotFoundError: if there is no such file.
             ValueError: if it is no mapping, has an unknown name, or a value is out of its range.
         """
+        text = check_file(path, "configuration").read_bytes()
         try:
-            values = _read_yaml(check_file(path, "configuration").read_bytes())
+            values = _read_yaml(text)
         except ValueError as error:
             raise ValueError(
                 f"{path} is neither YAML nor JSON of plain values: {error}."

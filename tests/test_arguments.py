@@ -36,6 +36,7 @@ FIELDS = {
         "projection_clip": ("number", 1e38),
         "use_skip_connections": ("bool", None),
         "sentence_boundaries": ("bool", None),
+        "always_project": ("bool", None),
         "tokenizer": ("choice", None),
         "architecture": ("choice", None),
         "merge": ("choice", None),
@@ -221,7 +222,7 @@ NO_YAML = {
     "a Python object": ("seed: !!python/object/apply:os.getcwd []", "constructor"),
     "a key that is a list": ("? [a]\n: 3", "unhashable"),
     "control characters": ("seed: \x00", "special characters"),
-    "no UTF-8": (b"seed: \xff", "utf-8"),
+    "no UTF-8": (b"seed: \xff", "invalid start byte"),
     "two documents": ("a: 1\n---\nb: 2", "expected a single document"),
 }
 

@@ -46,7 +46,7 @@ REFUSALS = {
     "convert elmo_mini_en out --options text.txt": "text.txt is not a JSON file",
     "convert elmo_mini_en out --options other.json": "other.json has no `char_cnn`",
     "convert elmo_mini_en out --vocab nothing": "There is no vocabulary file",
-    "convert elmo_mini_en out --vocab binary": "must be text in UTF-8",
+    "convert elmo_mini_en out --vocab binary": "is not text in UTF-8",
     "export elmo_mini_en out --vocab nothing": "There is no vocabulary file",
     "export elmo_mini_en out --options other.json": "other.json has no `char_cnn`",
     "embed elmo_mini_en nothing out.h5": "There is no text",

@@ -62,8 +62,7 @@ def evaluate(
         check_free(scores, overwrite, inputs=[model, text, options, vocab])
     checked_model(model, options, vocab, only_weights=True)
     with quiet_imports():
-        from elmo_tf2.data.text_files import read_lines
-        from elmo_tf2.data.tokenizers import words_between_spaces
+        from elmo_tf2.data.text_files import read_lines, words_between_spaces
         from elmo_tf2.training import Perplexity, language_model, perplexity, write_scores
         from elmo_tf2.weights import read_weights
 

@@ -16,8 +16,8 @@ from elmo_tf2.arguments import MAX_SEED, check_choice, check_integer, check_rate
 from elmo_tf2.characters import BEGIN_SENTENCE_WORD, END_SENTENCE_WORD
 from elmo_tf2.data import sentences
 from elmo_tf2.data.shards import HELDOUT_FILE, MAX_FILES, TRAIN_FOLDER, write_parts
-from elmo_tf2.data.text_files import OnProgress, find_texts, read_texts
-from elmo_tf2.data.tokenizers import TOKENIZERS, put_words_apart, words_between_spaces
+from elmo_tf2.data.text_files import OnProgress, find_texts, read_texts, words_between_spaces
+from elmo_tf2.data.tokenizers import TOKENIZERS, put_words_apart
 from elmo_tf2.data.vocabulary import SPECIAL_WORDS, UNKNOWN_WORD
 from elmo_tf2.data.vocabulary_file import can_be_written, write_vocabulary
 from elmo_tf2.files import StrPath, check_free, completed

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from contextlib import ExitStack
 from pathlib import Path
 
-from elmo_tf2.data.tokenizers import words_between_spaces
+from elmo_tf2.data.text_files import words_between_spaces
 
 TRAIN_FOLDER = "train"
 HELDOUT_FILE = "heldout.txt"

@@ -262,3 +262,19 @@ def _blocks(path: str, file: BufferedReader) -> Iterator[bytes]:
             f"{path} can't be decompressed: {error}. It was cut short or damaged; copy or download "
             "it again."
         ) from error
+
+
+def words_between_spaces(line: bytes) -> list[bytes]:
+    r"""The words of one text, as the tokenizer `spaces` splits it.
+
+    Args:
+        line: the text.
+
+    Returns:
+        Its words.
+
+    Example:
+    >>> words_between_spaces(b" the cat\tsat  on")
+    [b'the', b'cat\tsat', b'on']
+    """
+    return [word for word in line.split(b" ") if word]

@@ -76,22 +76,6 @@ def ragged_words(strings: tf.Tensor) -> tf.RaggedTensor:
     return tf.RaggedTensor.from_value_rowids(tokens, indices[:, 0], shape[0], validate=False)
 
 
-def words_between_spaces(line: bytes) -> list[bytes]:
-    r"""The words of `split_at_spaces`, of one text in Python.
-
-    Args:
-        line: the text.
-
-    Returns:
-        Its words.
-
-    Example:
-    >>> words_between_spaces(b" the cat\tsat  on")
-    [b'the', b'cat\tsat', b'on']
-    """
-    return [word for word in line.split(b" ") if word]
-
-
 def split_words(strings: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     """Splits running text into words, much as the Penn treebank and the 1B Word Benchmark do.
 

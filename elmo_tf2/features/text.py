@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 
 import tensorflow as tf
 
-from elmo_tf2.data.text_files import read_lines
-from elmo_tf2.data.tokenizers import put_words_apart, words_between_spaces
+from elmo_tf2.data.text_files import read_lines, words_between_spaces
+from elmo_tf2.data.tokenizers import put_words_apart
 
 # What is sorted by length together, and what is computed again after a kill.
 _WINDOW_TOKENS = 32_768
