@@ -25,7 +25,7 @@ from elmo_tf2.weights import (
     write_model_folder,
 )
 from elmo_tf2.weights.model_folder import MODEL_FOLDER_PARTS
-from elmo_tf2.weights.saved_graph import GRAPH_ERRORS, first_line, load_graph
+from elmo_tf2.weights.saved_graph import graph_errors, load_graph
 
 logger = logging.getLogger(__name__)
 
@@ -188,14 +188,9 @@ def _vectors_of_module(module: str, sentences: tf.Tensor) -> dict[str, np.ndarra
             f"{module} must have a signature `default` with one input of strings to compare with. "
             f"Found: signatures {sorted(signatures)}, inputs {sorted(inputs)}."
         )
-    try:
+    with graph_errors(f"{module}: the signature `default` fails for {len(sentences)} sentences"):
         outputs = signatures["default"](**dict.fromkeys(inputs, sentences))
         return {name: value.numpy() for name, value in outputs.items()}
-    except GRAPH_ERRORS as error:
-        raise ValueError(
-            f"{module}: the signature `default` fails for sentences, `strings` of shape "
-            f"{tuple(sentences.shape)}: {first_line(error)}"
-        ) from error
 
 
 def _read_and_prove(

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import tensorflow as tf
 
 from elmo_tf2.config import TOKENIZERS
-from elmo_tf2.weights.saved_graph import GRAPH_ERRORS, first_line, load_graph
+from elmo_tf2.weights.saved_graph import graph_errors, load_graph
 
 _TOKENS = tf.TensorSpec([None, None], tf.string, name="tokens")
 _LENGTHS = tf.TensorSpec([None], tf.int32, name="sequence_len")
@@ -44,15 +44,9 @@ class SavedElmo(NamedTuple):
 
     def called(self, function: Any, *inputs: tf.Tensor) -> Any:
         """Calls what computes `outputs`; an error of the graph becomes one of a sentence."""
-        try:
+        sentences = inputs[0].shape[0]
+        with graph_errors(f"{self.path}: the signature `tokens` fails for {sentences} sentences"):
             return function(*inputs)
-        except tf.errors.ResourceExhaustedError:
-            raise
-        except GRAPH_ERRORS as error:
-            raise ValueError(
-                f"{self.path}: the signature `tokens` fails for {inputs[0].shape[0]} sentences: "
-                f"{first_line(error)}"
-            ) from error
 
 
 def load_saved_elmo(path: Path) -> SavedElmo:
@@ -127,13 +121,11 @@ def _tokenizer(loaded: Any, path: Path) -> str:
     """The name of what makes words of sentences; SavedModels of others do not have one."""
     if not hasattr(loaded, "tokenizer"):
         return "spaces"
-    try:
+    with graph_errors(f"{path} is no ELMo that was exported: its `tokenizer` is no function of it"):
         name = loaded.tokenizer().numpy().decode()
-    except GRAPH_ERRORS as error:
-        name = first_line(error)
     if name not in TOKENIZERS:
         raise ValueError(
-            f"{path} is no ELMo that was exported: its `tokenizer` must be a function that gives "
-            f"one of {', '.join(TOKENIZERS)}. Found: {name}"
+            f"{path} is no ELMo that was exported: its `tokenizer` must give one of "
+            f"{', '.join(TOKENIZERS)}. Found: {name!r}."
         )
     return name

@@ -3,23 +3,17 @@
 A graph is a program. Loading one runs its initializers, and operations may write files.
 """
 
+import contextlib
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import tensorflow as tf
-from google.protobuf.message import DecodeError
 from tensorflow.core.framework.node_def_pb2 import NodeDef
 from tensorflow.core.framework.variable_pb2 import VariableDef
 from tensorflow.core.protobuf.meta_graph_pb2 import MetaGraphDef
 from tensorflow.python.saved_model.loader_impl import parse_saved_model
 
 from elmo_tf2.files import StrPath
-
-GRAPH_ERRORS = (
-    *(ArithmeticError, AssertionError, AttributeError, LookupError, OSError, RuntimeError),
-    *(TypeError, ValueError, DecodeError, tf.errors.OpError),
-)
-"""What TensorFlow raises of a graph that is damaged, or was changed."""
 
 # Numbers, text and control flow; nothing outside of the process. Of exports, of bilm-tf's graphs
 # and of TF1 Hub's, and operations by which other versions of TensorFlow do the same.
@@ -87,21 +81,30 @@ def load_graph(folder: StrPath, load: Callable[[str], Any] = tf.saved_model.load
     Raises:
         ValueError: if the graph has other operations, or can't be loaded.
     """
-    try:
+    with graph_errors(
+        f"{folder} can't be loaded as a SavedModel",
+        " It was cut short, damaged or changed: export or download it again.",
+    ):
         meta_graphs = parse_saved_model(str(folder)).meta_graphs
         operations = sorted({name for graph in meta_graphs for name in _not_needed(graph)})
         if not operations:
             return load(str(folder))
-    except GRAPH_ERRORS as error:
-        raise ValueError(
-            f"{folder} can't be loaded as a SavedModel: {first_line(error)} It was cut short, "
-            "damaged or changed: export or download it again."
-        ) from error
+    names = ", ".join(f"`{name}`" for name in operations[:10])
     raise ValueError(
         f"{folder} was not loaded, for its graph has operations that no ELMo needs: "
-        f"{', '.join(f'`{name}`' for name in operations[:10])}. They could read or write files, or "
-        "run other programs."
+        f"{_printable(names)}. They could read or write files, or run other programs."
     )
+
+
+@contextlib.contextmanager
+def graph_errors(what: str, remedy: str = "") -> Iterator[None]:
+    """Makes whatever TensorFlow raises of a graph that was changed a ValueError of one sentence."""
+    try:
+        yield
+    except (MemoryError, tf.errors.ResourceExhaustedError):
+        raise
+    except Exception as error:
+        raise ValueError(f"{what}: {first_line(error)}{remedy}") from error
 
 
 def first_line(error: BaseException) -> str:
@@ -109,7 +112,11 @@ def first_line(error: BaseException) -> str:
     places = ("Graph execution error", "Detected at node", "<stack traces", "[[{{", 'File "')
     lines = [line.strip() for line in str(error).splitlines()]
     lines = [line for line in lines if line and not line.startswith(places)]
-    return (lines or [type(error).__name__])[0].rstrip(".") + "."
+    return _printable((lines or [type(error).__name__])[0]).rstrip(".") + "."
+
+
+def _printable(text: str) -> str:
+    return "".join(character if character.isprintable() else "?" for character in text)
 
 
 def _not_needed(meta_graph: MetaGraphDef) -> Iterator[str]:

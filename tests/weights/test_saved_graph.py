@@ -115,6 +115,33 @@ def test_what_is_not_called_by_a_signature_is_refused_too(how, operation, tmp_pa
         load_graph(folder, no_load)
 
 
+def test_the_name_of_an_operation_is_printed_on_one_line(tmp_path):
+    folder = save(tmp_path / "model", lambda: tf.constant(1.0))
+    change(folder, lambda graph: graph.graph_def.node.add(name="one", op="Write\nFile"))
+    with pytest.raises(ValueError, match="`Write[?]File`"):
+        load_graph(folder, no_load)
+
+
+def test_an_error_of_any_kind_is_one_of_a_sentence(tmp_path):
+    def load(folder):
+        raise Exception(
+            "Graph execution error:\n\nDetected at node a\nit \t fails\n [[{{node a}}]]"
+        )
+
+    folder = save(tmp_path / "model", lambda: tf.constant(1.0))
+    with pytest.raises(ValueError, match=r"can't be loaded as a SavedModel: it [?] fails\. It was"):
+        load_graph(folder, load)
+
+
+def test_a_lack_of_memory_stays_what_it_is(tmp_path):
+    def load(folder):
+        raise MemoryError
+
+    folder = save(tmp_path / "model", lambda: tf.constant(1.0))
+    with pytest.raises(MemoryError):
+        load_graph(folder, load)
+
+
 def test_of_several_graphs_all_are_read(tmp_path):
     folder = save(tmp_path / "model", lambda: tf.constant(1.0))
     file = folder / "saved_model.pb"
