@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from elmo_tf2.characters import words_to_char_ids
-from elmo_tf2.features.saved_elmo import load_saved_elmo
+from elmo_tf2.features.saved_elmo import LENGTHS, TOKENS, load_saved_elmo
 from elmo_tf2.features.text import Sentence
 from elmo_tf2.models import BiLM, ElmoEmbeddings
 from elmo_tf2.models.precision import in_dtype
@@ -19,9 +19,6 @@ from elmo_tf2.weights import detect, read_weights
 
 Model = BiLM | ElmoEmbeddings | str | os.PathLike[str]
 Layers = Sequence[int] | str | None
-
-_TOKENS = tf.TensorSpec([None, None], tf.string)
-_LENGTHS = tf.TensorSpec([None], tf.int32)
 
 _MAX_WORDS = 65_536  # of the cache: 128 MB of the original size's vectors
 
@@ -247,7 +244,7 @@ def _of_layer(model: BiLM | ElmoEmbeddings, layers: Layers) -> Encoder:
     start = bilm.state_at_start()
     vectors_spec = tf.TensorSpec([None, config.projection_dim], tf.float32)
 
-    @tf.function(input_signature=[vectors_spec, _LENGTHS], autograph=False)
+    @tf.function(input_signature=[vectors_spec, LENGTHS], autograph=False)
     def wanted(vectors: tf.Tensor, lengths: tf.Tensor) -> list[tf.Tensor]:
         mask = tf.sequence_mask(lengths)
         all_layers = bilm.encode_without_gradient(vectors, mask, start).layers()
@@ -274,17 +271,12 @@ def _of_saved_model(path: Path, layers: Layers) -> Encoder:
     layers = _checked(layers, model.num_layers)
     if layers == "mix" and not model.has_mix:
         raise _no_mix(f"{path}, whose signature `tokens` gives no `elmo`")
+    names = ["elmo"] if layers == "mix" else [f"lstm_outputs{number}" for number in layers]
 
-    @tf.function(input_signature=[_TOKENS, _LENGTHS], autograph=False)
+    @tf.function(input_signature=[TOKENS, LENGTHS], autograph=False)
     def wanted(tokens: tf.Tensor, lengths: tf.Tensor) -> list[tf.Tensor]:
-        outputs = model.outputs(tokens, lengths)
-        if layers == "mix":
-            chosen = [outputs["elmo"]]
-        else:
-            outputs["lstm_outputs0"] = tf.concat([outputs["word_emb"]] * 2, axis=-1)
-            chosen = [outputs[f"lstm_outputs{number}"] for number in layers]
         mask = tf.sequence_mask(lengths, tf.shape(tokens)[1])
-        return [tf.boolean_mask(layer, mask) for layer in chosen]
+        return [tf.boolean_mask(layer, mask) for layer in model.layers(names, tokens, lengths)]
 
     if layers == "mix" and _has_layer_norm(partial(model.called, wanted)):
         raise _depends_on_the_batch(str(path))

@@ -8,8 +8,8 @@ import tensorflow as tf
 from elmo_tf2.config import TOKENIZERS
 from elmo_tf2.weights.saved_graph import graph_errors, load_graph
 
-_TOKENS = tf.TensorSpec([None, None], tf.string, name="tokens")
-_LENGTHS = tf.TensorSpec([None], tf.int32, name="sequence_len")
+TOKENS = tf.TensorSpec([None, None], tf.string, name="tokens")
+LENGTHS = tf.TensorSpec([None], tf.int32, name="sequence_len")
 
 
 class SavedElmo(NamedTuple):
@@ -31,19 +31,19 @@ class SavedElmo(NamedTuple):
     has_mix: bool
     tokenizer: str
 
-    def outputs(self, tokens: tf.Tensor, lengths: tf.Tensor) -> dict[str, tf.Tensor]:
-        """All outputs of padded words, in a graph."""
-        outputs = self.owner.signatures["tokens"](tokens=tokens, sequence_len=lengths)
-        shape = tf.shape(tokens)
+    def layers(self, names: list[str], tokens: tf.Tensor, lengths: tf.Tensor) -> list[tf.Tensor]:
+        """The vectors of padded words, `(batch, tokens, dim)` for each name, in a graph."""
+        outputs = dict(self.owner.signatures["tokens"](tokens=tokens, sequence_len=lengths))
+        outputs["lstm_outputs0"] = tf.concat([outputs["word_emb"]] * 2, axis=-1)
         checks = [
-            tf.debugging.assert_equal(tf.shape(outputs[name])[:2], shape, f"The shape of `{name}`")
-            for name in _vectors(outputs)
+            tf.debugging.assert_equal(tf.shape(outputs[name])[:2], tf.shape(tokens), f"`{name}`")
+            for name in names
         ]
         with tf.control_dependencies(checks):
-            return {name: tf.identity(value) for name, value in outputs.items()}
+            return [tf.identity(outputs[name]) for name in names]
 
     def called(self, function: Any, *inputs: tf.Tensor) -> Any:
-        """Calls what computes `outputs`; an error of the graph becomes one of a sentence."""
+        """Calls what computes `layers`; an error of the graph becomes one of a sentence."""
         sentences = inputs[0].shape[0]
         with graph_errors(f"{self.path}: the signature `tokens` fails for {sentences} sentences"):
             return function(*inputs)
@@ -71,7 +71,7 @@ def load_saved_elmo(path: Path) -> SavedElmo:
         )
     positional, named = signature.structured_input_signature
     inputs = {spec.name: spec for spec in positional} | named
-    wanted = {spec.name: spec for spec in (_TOKENS, _LENGTHS)}
+    wanted = {spec.name: spec for spec in (TOKENS, LENGTHS)}
     if _described(inputs) != _described(wanted):
         raise _no_elmo(path, "the inputs", _described(wanted), _described(inputs))
     vectors = _vectors(outputs)
