@@ -19,7 +19,8 @@ from elmo_tf2.files import StrPath
 # and of TF1 Hub's, and operations by which other versions of TensorFlow do the same.
 _COMPUTING = frozenset(
     """
-    Abs Add AddN AddV2 All Any ArgMax ArgMin Assert BatchMatMul BatchMatMulV2 BiasAdd BiasAddGrad
+    Abs Add AddN AddV2 All Any ArgMax ArgMin Assert Bincount Bitcast ConcatOffset L2Loss ListDiff
+    BatchMatMul BatchMatMulV2 BiasAdd BiasAddGrad
     BroadcastArgs BroadcastGradientArgs BroadcastTo Cast Ceil ClipByValue Concat ConcatV2 Const
     Conv1D Conv2D Conv2DBackpropFilter Conv2DBackpropInput Cumsum DecodePaddedRaw DecodeRaw
     DenseBincount Div DivNoNan DynamicPartition DynamicStitch Einsum EnsureShape Equal Exp
