@@ -25,6 +25,7 @@ from elmo_tf2.weights import (
     write_model_folder,
 )
 from elmo_tf2.weights.model_folder import MODEL_FOLDER_PARTS
+from elmo_tf2.weights.saved_graph import graph_errors, load_graph
 
 logger = logging.getLogger(__name__)
 
@@ -142,7 +143,7 @@ def prove_tf1_hub(weights: ElmoWeights, module: StrPath) -> tuple[ElmoWeights, f
 
     The shapes of the weights leave open whether the module puts `<S>` and `</S>` round a sentence,
     its activation, skip connections and clips; of all that, what gives the module's own vectors is
-    what it has. The module's graph is run.
+    what it has. The module's graph is run, if it has no operations but those of an ELMo.
 
     Args:
         weights: of `elmo_tf2.weights.read_tf1_hub`.
@@ -152,7 +153,8 @@ def prove_tf1_hub(weights: ElmoWeights, module: StrPath) -> tuple[ElmoWeights, f
         The weights with the configuration that was found, and the largest difference.
 
     Raises:
-        ValueError: if the module can't be run on strings, or no configuration gives its vectors.
+        ValueError: if the module can't be run on strings, has operations that no ELMo needs, or no
+            configuration gives its vectors.
     """
     sentences = tf.constant(PROOF_SENTENCES)
     expected = _vectors_of_module(os.fspath(module), sentences)
@@ -174,10 +176,11 @@ def prove_tf1_hub(weights: ElmoWeights, module: StrPath) -> tuple[ElmoWeights, f
 def _vectors_of_module(module: str, sentences: tf.Tensor) -> dict[str, np.ndarray]:
     """What the module itself gives, by the names of its outputs."""
     try:
-        signatures = hub.load(module).signatures
-    except (OSError, ValueError, tf.errors.OpError) as error:
+        signatures = load_graph(module, hub.load).signatures
+    except ValueError as error:
         raise ValueError(
-            f"{module}: the module's graph can't be loaded, so its weights can't be proven: {error}"
+            f"{error} Without a proof (`prove=False`, on the command line `--no-prove`) the graph "
+            "is not needed."
         ) from error
     inputs = signatures["default"].structured_input_signature[1] if "default" in signatures else {}
     if [spec.dtype for spec in inputs.values()] != [tf.string]:
@@ -185,8 +188,9 @@ def _vectors_of_module(module: str, sentences: tf.Tensor) -> dict[str, np.ndarra
             f"{module} must have a signature `default` with one input of strings to compare with. "
             f"Found: signatures {sorted(signatures)}, inputs {sorted(inputs)}."
         )
-    outputs = signatures["default"](**dict.fromkeys(inputs, sentences))
-    return {name: value.numpy() for name, value in outputs.items()}
+    with graph_errors(f"{module}: the signature `default` fails for {len(sentences)} sentences"):
+        outputs = signatures["default"](**dict.fromkeys(inputs, sentences))
+        return {name: value.numpy() for name, value in outputs.items()}
 
 
 def _read_and_prove(
@@ -255,11 +259,16 @@ def _max_difference(
     is_real = tf.sequence_mask(lengths).numpy()  # past a sentence's end a module has anything
     differences = []
     for name in compared:
-        if expected[name].shape != found[name].shape:
+        values = expected[name]
+        if values.shape != found[name].shape:
             raise ValueError(
                 f"{weights.source}: the module's output `{name}` has another shape than an ELMo of "
-                f"these weights gives. Expected {tuple(found[name].shape)}. Found: "
-                f"{expected[name].shape}."
+                f"these weights gives. Expected {tuple(found[name].shape)}. Found: {values.shape}."
             )
-        differences.append(np.abs(found[name].numpy() - expected[name])[is_real].max())
+        if values.dtype != np.float32 or not np.isfinite(values[is_real]).all():
+            raise ValueError(
+                f"{weights.source}: the module's output `{name}` must be finite numbers of "
+                f"float32. Found: {values.dtype}, or NaN or infinite."
+            )
+        differences.append(np.abs(found[name].numpy() - values)[is_real].max())
     return float(max(differences))

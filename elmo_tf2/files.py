@@ -87,7 +87,7 @@ def check_free(
     """
     path = _real(path)
     unfinished, _ = _places(path)
-    if os.path.lexists(unfinished.parent):
+    if path.name and os.path.lexists(unfinished.parent):
         with own_folder(unfinished.parent, _busy(path)):
             _put_in_order(path)
     _check_free(path, overwrite, parts)

@@ -49,9 +49,18 @@ The object is callable: `elmo(inputs, training=False, signature="default", as_di
 `inputs` is string [batch], or for `signature="tokens"` a dictionary of `tokens` and
 `sequence_len`. Without `as_dict` it returns `default`, or `elmo` with `signature="elmo"`. Its
 `embed_tokens` takes the dictionary alone, and `tokenize(strings)` gives it: the words that the
-vectors of these strings belong to. For many calls take `elmo.default(strings)`,
-`elmo.elmo(strings)` or `elmo.embed_tokens(…)`: they have one graph for all shapes, whereas
-TensorFlow makes a new one for every new list or shape that the object itself is called with.
+vectors of these strings belong to.
+
+**For many calls** take what has one graph for all inputs. These give the same dictionaries, of
+lists, arrays and tensors, in a hundredth of the time. For the object itself TensorFlow builds a
+graph for every new list and every new shape that it is called with, and keeps it:
+
+```python
+elmo.default(["the cat is on the mat"])["elmo"]
+elmo.elmo(["the cat is on the mat"])["elmo"]  # and nothing else is computed
+elmo.embed_tokens({{"tokens": [["the", "cat"], ["x", ""]], "sequence_len": [2, 1]}})["elmo"]
+elmo.signatures["default"](["the cat is on the mat"])["elmo"]  # as of a TF1 module
+```
 
 ## Use
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import keras
 import tensorflow as tf
+from tensorflow.core.protobuf import saved_model_pb2
 
 from elmo_tf2.arguments import check_choice
 from elmo_tf2.characters import checked_lengths, words_to_char_ids
@@ -24,7 +25,7 @@ from elmo_tf2.models.word_table import WordTable
 TRAINABLE = ("mix", "all", "none")
 
 _MODEL_CARD = "model_card.md"
-_SAVED_MODEL_PARTS = ("assets", "fingerprint.pb", _MODEL_CARD, "saved_model.pb", "variables")
+SAVED_MODEL_PARTS = ("assets", "fingerprint.pb", _MODEL_CARD, "saved_model.pb", "variables")
 
 _STRINGS = tf.TensorSpec([None], tf.string, name="strings")
 _TOKENS = tf.TensorSpec([None, None], tf.string, name="tokens")
@@ -285,7 +286,7 @@ def export_saved_model(
     path = Path(os.path.abspath(path))  # "." has no name
     archive = Path(f"{path}.tar.gz")
     check_utf8(path)
-    check_free(path, overwrite, _SAVED_MODEL_PARTS)
+    check_free(path, overwrite, SAVED_MODEL_PARTS)
     if tar:
         check_free(archive, overwrite)
     exported = ExportedElmo(in_dtype(elmo, dtype), trainable, words)
@@ -297,9 +298,10 @@ def export_saved_model(
     }
     exported.list_calls()
     with contextlib.ExitStack() as stack:  # neither is there before both are complete
-        unfinished = stack.enter_context(completed(path, overwrite, _SAVED_MODEL_PARTS))
+        unfinished = stack.enter_context(completed(path, overwrite, SAVED_MODEL_PARTS))
         unfinished_archive = stack.enter_context(completed(archive, overwrite)) if tar else None
         tf.saved_model.save(exported, str(unfinished), signatures=signatures)
+        _allow_positions(unfinished / "saved_model.pb")
         card = model_card(
             elmo.config,
             elmo.count_params(),
@@ -313,6 +315,22 @@ def export_saved_model(
         if unfinished_archive is not None:
             _write_archive(unfinished, unfinished_archive)
     return path
+
+
+def _allow_positions(file: Path) -> None:
+    """Lets signatures take lists and arrays by position too, as those of TF1 Hub modules do.
+
+    TensorFlow saves the inputs of a signature as arguments that are given by name alone.
+    """
+    saved_model = saved_model_pb2.SavedModel.FromString(file.read_bytes())
+    nodes = saved_model.meta_graphs[0].object_graph_def.nodes
+    (signatures,) = (c.node_id for c in nodes[0].children if c.local_name == "signatures")
+    for child in nodes[signatures].children:
+        spec = nodes[child.node_id].bare_concrete_function.function_spec.fullargspec
+        of = {pair.key: pair.value.list_value for pair in spec.named_tuple_value.values}
+        of["args"].CopyFrom(of["kwonlyargs"])
+        of["kwonlyargs"].Clear()
+    file.write_bytes(saved_model.SerializeToString(deterministic=True))
 
 
 def _write_archive(folder: Path, archive: Path) -> None:

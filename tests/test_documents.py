@@ -263,6 +263,7 @@ def exported(tmp_path_factory):
 @pytest.mark.parametrize("document", GUIDES)
 def test_the_code_of_a_document_runs(document, exported, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("TFHUB_CACHE_DIR", str(tmp_path / "cache"))
     monkeypatch.setattr(
         "elmo_tf2.models.elmo_embeddings.preset_folder", lambda name: tmp_path / name
     )

@@ -8,7 +8,8 @@ import pytest
 PACKAGE = Path(__file__).resolve().parents[1] / "elmo_tf2"
 
 FLOORS = [
-    {"config", "characters", "arguments", "files", "locks", "feature_files", "lazy", "presets"},
+    {"config", "characters", "arguments", "files", "locks", "feature_files", "lazy", "presets"}
+    | {"hub_cache"},
     {"layers", "data", "model_card"},
     {"pretraining_config", "weights"},
     {"models"},

@@ -174,6 +174,8 @@ def test_a_text_that_may_not_be_read_is_told_in_a_line(made, tmp_path):
         ["prepare", text, tmp_path / "out"],
         ["plot", "bank", text, "--model", made / "model", "--out", tmp_path / "out.svg"],
     ):
+        # The other user may not be able to import what a command imports late.
+        run(*(tmp_path / "missing" if part == text else part for part in command), exit_code=1)
         with another_user():
             said = run(*command, exit_code=1)
         assert "text.txt: Permission denied" in said
@@ -229,7 +231,7 @@ def test_what_is_never_an_output_is_told_in_a_line(made, monkeypatch, command, o
     monkeypatch.chdir(made / "model")
     assert "exists already" in run(command, made / "model", out, exit_code=1)
     said = run(command, made / "model", out, "--overwrite", exit_code=1)
-    assert "itself, holds it, or is a part of it: that would be lost" in said
+    assert "would be lost" in said
 
 
 def test_the_export_of_a_parent_folder_has_its_name(made, tmp_path, monkeypatch):

@@ -12,6 +12,7 @@ import tensorflow_hub as hub
 from elmo_tf2 import saved_model
 from elmo_tf2.models import ElmoEmbeddings
 from elmo_tf2.saved_model import ExportedElmo, export_saved_model
+from elmo_tf2.weights.saved_graph import load_graph
 from tests import numpy_reference as reference
 from tests.layer_checks import to_float64
 from tests.small_elmo import CONFIG, GAMMA, W, random_elmo
@@ -173,6 +174,29 @@ def test_lengths_of_64_bits_are_checked_before_they_are_cut_to_32(lengths, loade
             signature="tokens",
             as_dict=True,
         )
+
+
+@pytest.mark.parametrize(
+    ("changes", "settings"),
+    [
+        pytest.param({}, {}, id="default"),
+        pytest.param({}, {"trainable": "all"}, id="all", marks=pytest.mark.slow),
+        pytest.param({}, {"words": ["cat"], "dtype": "bfloat16"}, id="words, bfloat16"),
+        pytest.param(
+            {"architecture": "merged", "tokenizer": "words", "num_layers": 3},
+            {"trainable": "none"},
+            id="merged, raw text",
+            marks=pytest.mark.slow,
+        ),
+    ],
+)
+def test_an_export_is_loaded_where_foreign_graphs_are_refused(changes, settings, tmp_path):
+    config = dataclasses.replace(CONFIG, **changes)
+    folder = export_saved_model(make(config), tmp_path / "elmo", **settings)
+    loaded = load_graph(folder)
+    # and its signatures take lists by position
+    found = loaded.signatures["default"](TEXT)["elmo"]
+    np.testing.assert_array_equal(found, loaded.default(tf.constant(TEXT))["elmo"])
 
 
 # --- what is trainable
@@ -437,7 +461,7 @@ def test_the_archives_content_is_the_folders(archive, folder):
 def test_the_unpacked_archive_is_loaded(archive, tmp_path):
     archive.extractall(tmp_path, **({"filter": "data"} if hasattr(tarfile, "data_filter") else {}))
     loaded = tf.saved_model.load(str(tmp_path))
-    assert_equals_the_reference(loaded.signatures["default"](strings=tf.constant(TEXT)))
+    assert_equals_the_reference(loaded.signatures["default"](TEXT))
 
 
 def test_a_models_own_tokenizer_goes_into_the_export(tmp_path):

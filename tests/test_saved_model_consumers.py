@@ -7,6 +7,7 @@ other, and each once for all of its tests, since loading a model takes seconds.
 import ast
 import dataclasses
 import json
+import shutil
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -165,6 +166,7 @@ def golden_errors(request, golden, tmp_path_factory):
     folder = tmp_path_factory.mktemp("golden") / "models"
     convert(golden / "tf1_hub", folder / "tf1_hub_weights")
     export_saved_model(ElmoEmbeddings.from_folder(folder / "tf1_hub_weights"), folder / "tf1_hub")
+    shutil.copytree(golden / "tf1_hub", folder / "tf1_module")
     np.savez(folder / "tf1_hub.npz", **of_the_tf1_module(golden))
     export_golden_mini(golden, folder)
     return run_tests(folder, selected(request, ["golden"]))

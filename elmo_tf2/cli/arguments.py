@@ -61,8 +61,8 @@ Prove = Annotated[
     bool,
     typer.Option(
         "--prove/--no-prove",
-        help="Run a TF1 Hub module to compare its vectors. Its graph is a program: don't run one "
-        "that you do not trust.",
+        help="Run a TF1 Hub module to compare its vectors. Its graph is a program: one with "
+        "operations that no ELMo needs, those for files among them, is refused before it is run.",
     ),
 ]
 

@@ -1,5 +1,6 @@
 """`elmo-tf2 export`."""
 
+import os
 from enum import Enum
 from pathlib import Path
 from typing import Annotated
@@ -31,15 +32,27 @@ Examples:
   elmo-tf2 export model_folder elmo_saved_model --vocab frequent_words.txt
   elmo-tf2 export model_folder elmo_saved_model --dtype bfloat16
   elmo-tf2 export google_elmo_3 elmo_saved_model --trainable all --tar
+  elmo-tf2 export google_elmo_3 elmo_saved_model --as https://tfhub.dev/google/elmo/3
 """  # noqa: E501
 
 _USE = """\
-It is used like this:
+It is used like this; for many calls take elmo.default(sentences)["elmo"], which is the same and
+faster, for it makes no new graph:
 
 import tensorflow_hub as hub
 
 elmo = hub.load({path!r})
 elmo(["the cat is on the mat", "dogs are in the fog"], signature="default", as_dict=True)["elmo"]
+"""
+
+_CACHED = """\
+Scripts with this address, letter for letter, now get a copy of it without a download, as long as
+{variable}:
+
+  {address}
+
+To undo it: remove the folder {folder}
+and the file beside it, {descriptor}
 """
 
 
@@ -105,6 +118,16 @@ def export(
             "it gives is float32."
         ),
     ] = Dtype.float32,
+    address: Annotated[
+        str | None,
+        typer.Option(
+            "--as",
+            metavar="ADDRESS",
+            help="Copy OUT to tensorflow_hub's cache too (TFHUB_CACHE_DIR), as what hub.load gives "
+            "for ADDRESS: scripts with hub.load(ADDRESS) run as they are, offline.",
+            show_default=False,
+        ),
+    ] = None,
     options: Options = None,
     prove: Prove = True,
     overwrite: Overwrite = False,
@@ -120,9 +143,12 @@ def export(
         )
     with quiet_imports():
         from elmo_tf2.convert import load_weights
+        from elmo_tf2.hub_cache import cached_folder, copy_to_cache, descriptor_of
         from elmo_tf2.models import ElmoEmbeddings
-        from elmo_tf2.saved_model import export_saved_model
+        from elmo_tf2.saved_model import SAVED_MODEL_PARTS, export_saved_model
 
+    if address is not None:
+        check_free(cached_folder(address), overwrite, SAVED_MODEL_PARTS)
     weights = load_weights(model, options=options, prove=prove)
     elmo = ElmoEmbeddings.from_weights(
         weights, tokenizer=None if tokenizer is None else tokenizer.value
@@ -140,3 +166,16 @@ def export(
     written = f"{folder} and {folder}.tar.gz" if tar else f"{folder}"
     say(f"Exported {name} to {written}.")
     say(_USE.format(path=str(folder.absolute())))
+    if address is not None:
+        cached = copy_to_cache(folder, address, overwrite)
+        is_set = "TFHUB_CACHE_DIR" in os.environ
+        say(
+            _CACHED.format(
+                variable=f"TFHUB_CACHE_DIR is {cached.parent}"
+                if is_set
+                else f"TFHUB_CACHE_DIR is not set, and {cached.parent} is not emptied",
+                address=address,
+                folder=cached,
+                descriptor=descriptor_of(cached).name,
+            )
+        )

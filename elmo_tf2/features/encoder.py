@@ -3,6 +3,7 @@
 import hashlib
 import os
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -10,6 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from elmo_tf2.characters import words_to_char_ids
+from elmo_tf2.features.saved_elmo import LENGTHS, TOKENS, load_saved_elmo
 from elmo_tf2.features.text import Sentence
 from elmo_tf2.models import BiLM, ElmoEmbeddings
 from elmo_tf2.models.precision import in_dtype
@@ -17,9 +19,6 @@ from elmo_tf2.weights import detect, read_weights
 
 Model = BiLM | ElmoEmbeddings | str | os.PathLike[str]
 Layers = Sequence[int] | str | None
-
-_TOKENS = tf.TensorSpec([None, None], tf.string)
-_LENGTHS = tf.TensorSpec([None], tf.int32)
 
 _MAX_WORDS = 65_536  # of the cache: 128 MB of the original size's vectors
 
@@ -85,7 +84,7 @@ class Encoder(NamedTuple):
             Arrays of `shape` and `dtype`, one a sentence.
 
         Raises:
-            ValueError: if a value is past what `dtype` holds.
+            ValueError: if a value is NaN, infinite, or past what `dtype` holds.
         """
         ends = np.cumsum([len(sentence.words) for sentence in batch])
         layers = [np.split(layer.numpy(), ends[:-1]) for layer in self.function(batch)]
@@ -107,6 +106,10 @@ class Encoder(NamedTuple):
 
     def _reduced(self, vectors: np.ndarray) -> np.ndarray:
         """What is wanted of float32 `(layers, tokens, dim)`."""
+        if not np.isfinite(vectors).all():
+            raise ValueError(
+                "The model gives NaN or infinite numbers: its weights are damaged, or its graph."
+            )
         if self.sentence == "mean":
             vectors = vectors.mean(axis=1)
         elif self.sentence == "max":
@@ -266,7 +269,7 @@ def _of_layer(model: BiLM | ElmoEmbeddings, layers: Layers) -> Encoder:
     start = bilm.state_at_start()
     vectors_spec = tf.TensorSpec([None, config.projection_dim], tf.float32)
 
-    @tf.function(input_signature=[vectors_spec, _LENGTHS], autograph=False)
+    @tf.function(input_signature=[vectors_spec, LENGTHS], autograph=False)
     def wanted(vectors: tf.Tensor, lengths: tf.Tensor) -> list[tf.Tensor]:
         mask = tf.sequence_mask(lengths)
         all_layers = bilm.encode_without_gradient(vectors, mask, start).layers()
@@ -294,56 +297,34 @@ def _of_layer(model: BiLM | ElmoEmbeddings, layers: Layers) -> Encoder:
 
 
 def _of_saved_model(path: Path, layers: Layers) -> Encoder:
-    try:
-        loaded = tf.saved_model.load(str(path))
-    except (OSError, LookupError, ValueError, tf.errors.OpError) as error:
-        raise ValueError(
-            f"{path} can't be loaded as a SavedModel: {error}. It was cut short or damaged; export "
-            "it again."
-        ) from error
-    signature = loaded.signatures.get("tokens")
-    outputs = {} if signature is None else signature.structured_outputs
-    names = [f"lstm_outputs{index}" for index in range(1, len(outputs) + 1)]
-    names = [name for name in names if name in outputs]
-    if not names or "word_emb" not in outputs:
-        raise ValueError(
-            f"{path} must have a signature `tokens` that gives `word_emb` and `lstm_outputs1`, as "
-            f"an exported ELMo has. Found: the signatures {sorted(loaded.signatures)}."
-        )
-
-    layers = _checked(layers, len(names) + 1)
-    if layers == "mix" and "elmo" not in outputs:
+    model = load_saved_elmo(path)
+    layers = _checked(layers, model.num_layers)
+    if layers == "mix" and not model.has_mix:
         raise _no_mix(f"{path}, whose signature `tokens` gives no `elmo`")
+    names = ["elmo"] if layers == "mix" else [f"lstm_outputs{number}" for number in layers]
 
-    @tf.function(input_signature=[_TOKENS, _LENGTHS], autograph=False)
+    @tf.function(input_signature=[TOKENS, LENGTHS], autograph=False)
     def wanted(tokens: tf.Tensor, lengths: tf.Tensor) -> list[tf.Tensor]:
-        outputs = signature(tokens=tokens, sequence_len=lengths)
-        if layers == "mix":
-            chosen = [outputs["elmo"]]
-        else:
-            word_layer = tf.concat([outputs["word_emb"]] * 2, axis=-1)
-            all_layers = [word_layer, *(outputs[name] for name in names)]
-            chosen = [all_layers[number] for number in layers]
         mask = tf.sequence_mask(lengths, tf.shape(tokens)[1])
-        return [tf.boolean_mask(layer, mask) for layer in chosen]
+        return [tf.boolean_mask(layer, mask) for layer in model.layers(names, tokens, lengths)]
 
-    if layers == "mix" and _has_layer_norm(wanted):
+    if layers == "mix" and _has_layer_norm(partial(model.called, wanted)):
         raise _depends_on_the_batch(str(path))
 
     def function(batch: list[Sentence]) -> list[tf.Tensor]:
         tokens = np.full((len(batch), len(batch[0].words)), b"", object)
         for row, sentence in zip(tokens, batch, strict=True):
             row[: len(sentence.words)] = sentence.words
-        return wanted(tf.constant(tokens, tf.string), _lengths(batch))
+        return model.called(wanted, tf.constant(tokens, tf.string), _lengths(batch))
 
     digest = hashlib.sha256()
     for file in (path / "saved_model.pb", *sorted(path.glob("variables/*"))):
         with open(file, "rb") as content:
             while block := content.read(2**20):
                 digest.update(block)
-    dim = outputs[names[0]].shape[-1]
-    tokenizer = loaded.tokenizer().numpy().decode() if hasattr(loaded, "tokenizer") else "spaces"
-    return Encoder(function, _names(layers), dim, digest.hexdigest(), tokenizer, loaded)
+    return Encoder(
+        function, _names(layers), model.dim, digest.hexdigest(), model.tokenizer, model.owner
+    )
 
 
 def _has_layer_norm(mix: Callable[[tf.Tensor, tf.Tensor], list[tf.Tensor]]) -> bool:
@@ -352,4 +333,4 @@ def _has_layer_norm(mix: Callable[[tf.Tensor, tf.Tensor], list[tf.Tensor]]) -> b
     (alone,) = mix(tokens[:1, :1], tf.constant([1]))
     (together,) = mix(tokens, tf.constant([1, 2]))
     # Sums in another order change the last of some seven digits; layer norm, the first ones.
-    return not np.allclose(alone[0, 0], together[0, 0], rtol=1e-3, atol=1e-4)
+    return not np.allclose(alone[0, 0], together[0, 0], rtol=1e-3, atol=1e-4, equal_nan=True)

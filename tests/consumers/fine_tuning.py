@@ -96,6 +96,14 @@ def test_a_fine_tuned_model_saved_again_has_the_same_signatures():
         assert of_again.structured_input_signature == signature.structured_input_signature
 
 
+def test_a_fine_tuned_model_saved_again_takes_lists_by_name_and_tensors_by_position():
+    elmo, again = fine_tuned_and_saved_again()
+    texts = [text.decode() for text in TEXT.numpy()]
+    signature = again.signatures["default"]
+    for outputs in (signature(strings=texts), signature(TEXT), again.default(texts)):
+        assert_outputs_close(outputs, elmo.signatures["default"](texts))
+
+
 def test_a_fine_tuned_model_saved_again_can_be_trained_again():
     _, again = fine_tuned_and_saved_again()
     with tf.GradientTape() as tape:

@@ -74,6 +74,51 @@ def test_a_list_an_array_and_a_tensor_give_the_same():
     assert_close(elmo(inputs=TEXT), OF_TEXT["default"])
 
 
+def test_many_calls_with_lists_and_arrays_share_one_graph():
+    for batch in range(30):
+        texts = [f"the cat {batch}", "dogs"] * (1 + batch % 3)
+        lists = {"tokens": [["the", "cat"] * (1 + batch % 3)], "sequence_len": [1]}
+        arrays = {name: np.array(value) for name, value in lists.items()}
+        for strings in (texts, tuple(texts), np.array(texts), tf.constant(texts)):
+            assert len(elmo.default(strings)["elmo"]) == len(texts)
+            assert len(elmo.elmo(strings)["elmo"]) == len(texts)
+        for tokens in (lists, arrays):
+            assert len(elmo.embed_tokens(tokens)["elmo"]) == 1
+    for function in (elmo.default, elmo.elmo, elmo.embed_tokens):
+        assert function.experimental_get_tracing_count() == 1
+
+
+def test_signatures_take_lists_and_arrays_by_position_and_by_name():
+    arrays = (np.array(TEXT), np.array(TEXT, object), np.array([t.encode() for t in TEXT]))
+    wanted = {name: OF_TEXT[name] for name in ("elmo", "sequence_len")}
+    for name in ("default", "serving_default", "elmo"):
+        signature = elmo.signatures[name]
+        for strings in (TEXT, tuple(TEXT), *arrays, tf.constant(TEXT)):
+            for outputs in (signature(strings), signature(strings=strings)):
+                assert_outputs_close(outputs, wanted if name == "elmo" else OF_TEXT)
+
+
+def test_the_signature_tokens_takes_lists_and_arrays():
+    tokens, _ = expected("tokens")
+    lengths = OF_TOKENS["sequence_len"].tolist()
+    signature = elmo.signatures["tokens"]
+    assert_outputs_close(signature(tokens=tokens, sequence_len=lengths), OF_TOKENS)
+    arrays = {"tokens": np.array(tokens, object), "sequence_len": np.array(lengths)}
+    assert_outputs_close(signature(**arrays), OF_TOKENS)
+    # by position in the order of their names, as of the TF1 module
+    assert_outputs_close(signature(lengths, tokens), OF_TOKENS)
+
+
+def test_one_string_alone_is_an_error_of_a_signature():
+    for name in ("default", "elmo"):
+        try:
+            elmo.signatures[name]("the cat")
+        except TypeError as error:
+            assert "shape=(None,)" in str(error), error
+        else:
+            raise AssertionError("one string was taken")
+
+
 def test_training_changes_nothing():
     for training in (True, False, None, tf.constant(True)):
         assert_close(elmo(tf.constant(TEXT), training=training), OF_TEXT["default"])

@@ -89,6 +89,13 @@ def test_a_signature_by_the_layers_own_argument_gives_a_dictionary():
     assert_close(layer(tf.constant(text))["elmo"], of_text["elmo"])
 
 
+def test_a_signature_takes_lists_and_arrays():
+    layer = hub.KerasLayer(path("mix"), signature="default", output_key="elmo")
+    text, of_text = expected("text")
+    for strings in (text, tuple(text), np.array(text), np.array(text, object)):
+        assert_close(layer(strings), of_text["elmo"])
+
+
 def test_tokens_come_as_a_dictionary_of_inputs():
     inputs = {
         "tokens": tf_keras.Input([None], dtype=tf.string, name="tokens"),
