@@ -7,6 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import elmo_tf2.keras_backend  # noqa: F401
+
+# isort: split
 import keras
 import tensorflow as tf
 

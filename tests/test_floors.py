@@ -8,7 +8,15 @@ import pytest
 PACKAGE = Path(__file__).resolve().parents[1] / "elmo_tf2"
 
 FLOORS = [
-    {"config", "characters", "arguments", "files", "feature_files", "presets"},
+    {
+        "config",
+        "characters",
+        "arguments",
+        "files",
+        "feature_files",
+        "keras_backend",
+        "presets",
+    },
     {"layers", "data", "model_card"},
     {"weights"},
     {"models"},

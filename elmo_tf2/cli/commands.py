@@ -115,4 +115,5 @@ def main() -> None:
         # A name that the terminal can't show is no reason to fail.
         stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     os.environ.setdefault("TF_NUM_INTRAOP_THREADS", str(_threads_of_an_operation()))
+    os.environ["KERAS_BACKEND"] = "tensorflow"  # whatever the user's own programs run on
     app(prog_name="elmo-tf2")
