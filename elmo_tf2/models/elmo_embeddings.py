@@ -56,7 +56,8 @@ class ElmoEmbeddings(keras.layers.Layer):
             sentences, as the text must be split that the model was trained on. None: the one of
             `config`.
         **kwargs: of `keras.layers.Layer`. With `dtype="bfloat16"`, for inference, the encoder's
-            weights are stored so and the mixes stay float32.
+            weights are stored so and the mixes stay float32; about two digits are right, and as
+            many are the same in another batch.
 
     Call arguments:
         inputs: one of
