@@ -110,23 +110,26 @@ def char_ids_and_mask(
     The mask `(batch, tokens)` has one place at least: of an axis without any, layers make NaN, or
     fail.
     """
-    if tf.executing_eagerly():
-        spec = _spec_of_any_size(inputs)
-        return _char_ids_and_mask_in_a_graph(spec, tokenizer, max_characters)(inputs)
-    words, mask = _words_and_mask(inputs, tokenizer)
-    real = tf.boolean_mask(words, mask)
-    return words_to_char_ids(real, max_characters) if real.dtype == tf.string else real, mask
+    if tf.executing_eagerly():  # where some fifty operations take ten times as long as their graph
+        return _splitting_graph(_spec_of_any_size(inputs), tokenizer, max_characters)(inputs)
+    return _split(inputs, tokenizer, max_characters)
 
 
 @functools.cache
-def _char_ids_and_mask_in_a_graph(
+def _splitting_graph(
     spec: tf.TypeSpec, tokenizer: str, max_characters: int
 ) -> Callable[..., tuple[tf.Tensor, tf.Tensor]]:
-    """`char_ids_and_mask` for eager code, which takes ten times as long."""
-    function = functools.partial(
-        char_ids_and_mask, tokenizer=tokenizer, max_characters=max_characters
-    )
-    return tf.function(function, input_signature=[spec], autograph=False)
+    split = functools.partial(_split, tokenizer=tokenizer, max_characters=max_characters)
+    return tf.function(split, input_signature=[spec], autograph=False)
+
+
+def _split(
+    inputs: tf.Tensor | tf.RaggedTensor, tokenizer: str, max_characters: int
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """`char_ids_and_mask` itself."""
+    words, mask = _words_and_mask(inputs, tokenizer)
+    real = tf.boolean_mask(words, mask)
+    return words_to_char_ids(real, max_characters) if real.dtype == tf.string else real, mask
 
 
 def _spec_of_any_size(inputs: tf.Tensor | tf.RaggedTensor) -> tf.TypeSpec:

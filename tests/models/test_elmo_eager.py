@@ -25,13 +25,20 @@ def test_all_sizes_share_one_graph_and_so_do_layers_of_the_same_sizes(monkeypatc
     make()(tf.ones([1, 1, 50], tf.int32))
     # Whatever was not met yet would be traced, and fail.
     monkeypatch.setattr(eager_encoding, "_graph", None)
-    monkeypatch.setattr(elmo_inputs, "_words_and_mask", None)
+    monkeypatch.setattr(elmo_inputs, "_split", None)
     elmo = make()
-    monkeypatch.setattr(elmo, "compute_mask", lambda *_: None)
     for size in range(1, 5):
         elmo([" ".join(["word"] * size)] * (size % 3))
         elmo([["word"] * size])
         elmo(tf.ones([1, size, 50], tf.int32))
+
+
+def test_functions_that_run_eagerly_give_the_same(expected):
+    tf.config.run_functions_eagerly(True)
+    try:
+        np.testing.assert_allclose(make()(TEXT), expected, **PROMISE)
+    finally:
+        tf.config.run_functions_eagerly(False)
 
 
 def test_a_layer_that_was_called_is_freed():
