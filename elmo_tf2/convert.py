@@ -6,6 +6,9 @@ import logging
 import os
 from pathlib import Path
 
+import elmo_tf2.keras_backend  # noqa: F401
+
+# isort: split
 import numpy as np
 import tensorflow as tf
 import tensorflow_hub as hub

@@ -8,6 +8,9 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import elmo_tf2.keras_backend  # noqa: F401
+
+# isort: split
 import keras
 import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
@@ -245,7 +248,8 @@ def export_saved_model(
             vectors are the same, and sooner there.
         dtype: of the weights and the matrix products, "float32" or "bfloat16", which is half as
             large; on processors with instructions for it (AVX512-BF16, AMX) it is faster.
-            Outputs are float32 in both, with about two right digits of bfloat16.
+            Outputs are float32 in both; of bfloat16 about two digits are right, and as many are
+            the same in another batch.
 
     Returns:
         The folder's path.

@@ -9,7 +9,7 @@ PACKAGE = Path(__file__).resolve().parents[1] / "elmo_tf2"
 
 FLOORS = [
     {"config", "characters", "arguments", "files", "locks", "feature_files", "lazy", "presets"}
-    | {"hub_cache"},
+    | {"hub_cache", "keras_backend"},
     {"layers", "data", "model_card"},
     {"pretraining_config", "weights"},
     {"models"},

@@ -130,6 +130,7 @@ def main() -> None:
     # Schedulers end a job by SIGTERM: what is half-made is removed then, as after Ctrl-C.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     os.environ.setdefault("TF_NUM_INTRAOP_THREADS", str(_threads_of_an_operation()))
+    os.environ["KERAS_BACKEND"] = "tensorflow"  # whatever the user's own programs run on
     try:
         app(prog_name="elmo-tf2")
     except OSError as error:  # of printing the help or the version: a command's own have been told

@@ -101,8 +101,9 @@ def embed_file(
         sentence: "mean" or "max" over a sentence's words. None: the words' own vectors.
         dtype: "float32"; "float16", to which the vectors are rounded in the file; or "bfloat16",
             in which weights are held, in half the memory, and matrix products computed: faster on
-            processors with instructions for it (AVX512-BF16, AMX), about two digits right. The
-            file has float32 then. A SavedModel computes in the dtype of its export.
+            processors with instructions for it (AVX512-BF16, AMX), about two digits right, and
+            as many the same in another batch. The file has float32 then. A SavedModel computes
+            in the dtype of its export.
 
     Returns:
         A `FeatureFile`.

@@ -1,5 +1,6 @@
 """The layers of ELMo, one a file."""
 
+import elmo_tf2.keras_backend  # noqa: F401, before any file imports keras
 from elmo_tf2.layers.char_cnn import CharCNN
 from elmo_tf2.layers.highway import Highway
 from elmo_tf2.layers.lstm_with_projection import LSTMWithProjection

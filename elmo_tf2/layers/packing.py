@@ -71,3 +71,20 @@ def padded(tokens: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
     result = tf.scatter_nd(tf.where(mask), tokens, shape)
     result.set_shape([*mask.shape, features])
     return result
+
+
+def mean_of_rows(tokens: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
+    """The mean of each row's real tokens.
+
+    Args:
+        tokens: `(real_tokens, features)`, row by row.
+        mask: bool tensor, `(batch, tokens)`; True marks a real token, anywhere in its row.
+
+    Returns:
+        `(batch, features)`, 0 where a row has no real token.
+    """
+    # Sums of many leave the range of float16 and the precision of bfloat16.
+    values = tokens if tokens.dtype == tf.float64 else tf.cast(tokens, tf.float32)
+    sums = tf.math.unsorted_segment_sum(values, tf.where(mask)[:, 0], tf.shape(mask)[0])
+    lengths = tf.math.count_nonzero(mask, axis=1, keepdims=True, dtype=values.dtype)
+    return tf.cast(sums / tf.maximum(lengths, 1), tokens.dtype)

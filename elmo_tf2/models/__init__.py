@@ -1,5 +1,6 @@
 """The models: the biLM's encoder, and what users put in a model of their own."""
 
+import elmo_tf2.keras_backend  # noqa: F401, before any file imports keras
 from elmo_tf2.models.bilm import BiLM
 from elmo_tf2.models.bilm_arrays import bilm_arrays, named_variables, set_bilm_arrays
 from elmo_tf2.models.bilm_output import BiLMOutput

@@ -2,6 +2,7 @@
 
 import dataclasses
 import os
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -10,47 +11,22 @@ import numpy as np
 import tensorflow as tf
 
 from elmo_tf2.arguments import check_bool, check_choice, check_integer
-from elmo_tf2.characters import words_to_char_ids
 from elmo_tf2.config import MAX_LAYERS, ElmoConfig
-from elmo_tf2.data.tokenizers import token_lengths, tokenize
 from elmo_tf2.layers import ScalarMix
-from elmo_tf2.layers.packing import padded
+from elmo_tf2.layers.packing import mean_of_rows, padded
 from elmo_tf2.models.bilm import BiLM
 from elmo_tf2.models.bilm_arrays import set_bilm_arrays
+from elmo_tf2.models.eager_encoding import encode_eagerly
+from elmo_tf2.models.elmo_inputs import (
+    WordMask,
+    are_sentences_as_words,
+    as_tensor,
+    char_ids_and_mask,
+    check_inputs,
+    num_places,
+)
 from elmo_tf2.presets import preset_folder, preset_names
 from elmo_tf2.weights import ElmoWeights, read_model_folder
-
-
-@keras.saving.register_keras_serializable(package="elmo_tf2")
-class WordMask(keras.Operation):
-    """Tells where the words are.
-
-    A functional model needs it as a step of its graph: beside a layer whose mask is one, as an
-    `Embedding`'s is, Keras takes a vector without for one that is real at every place.
-
-    Args:
-        tokenizer: as of `ElmoEmbeddings`.
-
-    Call arguments:
-        inputs: as of `ElmoEmbeddings`, but no list.
-
-    Returns:
-        bool tensor, `(batch, tokens)`.
-    """
-
-    def __init__(self, tokenizer: str, name: str | None = None) -> None:
-        super().__init__(name=name)
-        self.tokenizer = tokenizer
-
-    def call(self, inputs: tf.Tensor | tf.RaggedTensor) -> tf.Tensor:
-        if inputs.dtype != tf.string:
-            return tf.reduce_any(inputs != 0, axis=-1)
-        tokens, lengths = _tokens(inputs, self.tokenizer)
-        return tf.sequence_mask(lengths, tf.shape(tokens)[1])
-
-    def compute_output_spec(self, inputs: keras.KerasTensor) -> keras.KerasTensor:
-        tokens = inputs.shape[1] if len(inputs.shape) > 1 else None
-        return keras.KerasTensor((inputs.shape[0], tokens), dtype="bool")
 
 
 @keras.saving.register_keras_serializable(package="elmo_tf2")
@@ -60,12 +36,17 @@ class ElmoEmbeddings(keras.layers.Layer):
     The biLM is frozen unless `encoder_trainable`; the few numbers of the weighted sum train with
     the task. The output carries a mask of the real tokens to the layers after it.
 
+    `keras.models.clone_model` makes layers with new random weights, this one as any other:
+    `clone.set_weights(model.get_weights())` makes it ELMo again.
+
     Args:
         config: an `ElmoConfig`, or the dictionary of an `options.json`. `from_preset` and
             `from_folder` make the layer with sizes and weights.
-        output: "mix" for weighted sums, "layers" for the biLM's `num_layers + 1` layers.
+        output: "mix" for weighted sums, "mean" for the mean of each over a sentence's words, which
+            is 0 where there is none, "layers" for the biLM's `num_layers + 1` layers.
         num_mixes: int > 0. Number of weighted sums, each with weights of its own.
-        encoder_trainable: bool. Whether the biLM trains too.
+        encoder_trainable: bool. Whether the biLM trains too. Freezing the whole layer by its
+            attribute `trainable`, and thawing it, changes nothing about that.
         layer_norm: bool, of `ScalarMix`, as the following.
         l2: float >= 0.
         dropout: float in [0, 1).
@@ -75,24 +56,27 @@ class ElmoEmbeddings(keras.layers.Layer):
             sentences, as the text must be split that the model was trained on. None: the one of
             `config`.
         **kwargs: of `keras.layers.Layer`. With `dtype="bfloat16"`, for inference, the encoder's
-            weights are stored so and the mixes stay float32.
+            weights are stored so and the mixes stay float32; about two digits are right, and as
+            many are the same in another batch.
 
     Call arguments:
         inputs: one of
             - string tensor, `(batch,)`: sentences, split by the tokenizer;
             - string tensor, `(batch, tokens)`: words, padded with "" (an empty string before the
-              last word is a word); a sentence a row must not come as `(batch, 1)`;
+              last word is a word); a sentence a row must not come as `(batch, 1)`, of which there
+              is a warning;
             - ragged string tensor, `(batch, (tokens))`: words;
             - int tensor, `(batch, tokens, chars)`: character ids of `elmo_tf2.characters`, zeros
               where there is no word;
-            - a list of strings or of lists of strings.
+            - a list of strings or of lists of strings, an array or a pandas Series of either.
             Word vectors are taken by `encoder`, the `BiLM` inside, and not here.
         training: bool. Whether dropout is on, and a trainable encoder keeps what its gradient
             needs, which otherwise has to compute the LSTMs again.
 
     Returns:
-        float tensor, `(batch, tokens, 2 * projection_dim)`, 0 past a sentence's end; a list of
-        such tensors for several mixes or for layers.
+        float tensor, `(batch, tokens, 2 * projection_dim)`, 0 past a sentence's end, with one
+        token at least; of "mean" `(batch, 2 * projection_dim)`. A list of such tensors for several
+        mixes or for layers.
 
     Raises:
         ValueError: if an argument is out of its range or the inputs are of no such kind.
@@ -142,17 +126,19 @@ class ElmoEmbeddings(keras.layers.Layer):
         if tokenizer is not None:
             config = dataclasses.replace(config, tokenizer=tokenizer)
         self.supports_jit = False  # XLA takes no shapes that the data decide
-        self.output_kind = check_choice("output", output, ("mix", "layers"))
+        self.output_kind = check_choice("output", output, ("mix", "mean", "layers"))
         check_integer("num_mixes", num_mixes, 1, MAX_LAYERS)
         self.encoder = BiLM(config, name="encoder", dtype=self.dtype_policy)
         self.encoder.trainable = check_bool("encoder_trainable", encoder_trainable)
+        self._encoder_learns = encoder_trainable  # of a layer that is frozen, once it is thawed
+        self._has_warned = False
         self.config = self.encoder.config
         self._word_mask = WordMask(self.config.tokenizer)
         self.mixes = []
         # A sum of few layers costs nothing, and with it the vectors are float32.
         stores_less = self.dtype_policy.variable_dtype in ("bfloat16", "float16")
         mix_dtype = "float32" if stores_less else self.dtype_policy
-        if output == "mix":
+        if output != "layers":
             self.mixes = [
                 ScalarMix(
                     self.config.num_layers + 1,
@@ -166,6 +152,10 @@ class ElmoEmbeddings(keras.layers.Layer):
                 )
                 for index in range(num_mixes)
             ]
+        if not self.trainable:  # which Keras tells to layers that are there when it is set
+            self.encoder.trainable = False
+            for mix in self.mixes:
+                mix.trainable = False
         self._arguments = {
             "output": output,
             "num_mixes": num_mixes,
@@ -242,6 +232,21 @@ class ElmoEmbeddings(keras.layers.Layer):
         shares = [mix.layer_weights for mix in self.mixes]
         return shares[0] if len(shares) == 1 else shares
 
+    @property
+    def trainable(self) -> bool:
+        """Whether the layer trains. Frozen and thawed again, its encoder is as it was before."""
+        return super().trainable
+
+    @trainable.setter
+    def trainable(self, value: bool) -> None:
+        self._encoder_learns = self._encoder_will_learn()
+        keras.layers.Layer.trainable.fset(self, value)
+        self.encoder.trainable = self.trainable and self._encoder_learns
+
+    def _encoder_will_learn(self) -> bool:
+        """Whether the encoder trains as soon as the layer does."""
+        return self.encoder.trainable or (not self.trainable and self._encoder_learns)
+
     def build(self, input_shape: Any = None) -> None:
         self.encoder.build()
         for mix in self.mixes:
@@ -249,30 +254,38 @@ class ElmoEmbeddings(keras.layers.Layer):
         self.built = True
 
     def __call__(self, inputs: Any, *args: Any, **kwargs: Any) -> Any:
-        inputs = _as_tensor(inputs)
-        _check_inputs(inputs, self.config.max_characters)
+        inputs = as_tensor(inputs)
+        check_inputs(inputs, self.config.max_characters)
+        if not self._has_warned and are_sentences_as_words(inputs):
+            self._has_warned = True
+            warnings.warn(
+                "`inputs` have one word a row, (batch, 1), so a sentence is taken as one word. "
+                'Sentences have the shape (batch,): keras.Input((), dtype="string"). Words that '
+                'are meant have any number a row: keras.Input((None,), dtype="string").',
+                stacklevel=2,
+            )
         return super().__call__(inputs, *args, **kwargs)
 
     def call(self, inputs: Any, training: bool | None = None) -> tf.Tensor | list[tf.Tensor]:
-        char_ids, mask = self._real_tokens(inputs)
+        char_ids, mask = char_ids_and_mask(
+            inputs, self.config.tokenizer, self.config.max_characters
+        )
         # Padded at the very end, so that nothing is computed where there is no token.
-        learns = training and self.encoder.trainable
-        outputs = self.encoder.encode(char_ids, mask, return_state=False, training=learns).layers()
-        if self.output_kind == "mix":
+        learns = bool(training and self.encoder.trainable)
+        if tf.executing_eagerly():
+            outputs = encode_eagerly(self.encoder, char_ids, mask, learns)
+        else:
+            encoded = self.encoder.encode(char_ids, mask, return_state=False, training=learns)
+            outputs = encoded.layers()
+        if self.mixes:
             outputs = [mix(outputs, training=training) for mix in self.mixes]
-        outputs = [padded(vectors, mask) for vectors in outputs]
+        arrange = mean_of_rows if self.output_kind == "mean" else padded
+        outputs = [arrange(vectors, mask) for vectors in outputs]
         return outputs[0] if len(self.mixes) == 1 else outputs
 
-    def _real_tokens(self, inputs: Any) -> tuple[tf.Tensor, tf.Tensor]:
-        """Character ids of all real tokens, `(real_tokens, chars)`, and where they are."""
-        if inputs.dtype != tf.string:
-            mask = self._word_mask(inputs)
-            return tf.boolean_mask(inputs, mask), mask
-        tokens, lengths = _tokens(inputs, self.config.tokenizer)
-        mask = tf.sequence_mask(lengths, tf.shape(tokens)[1])
-        return words_to_char_ids(tf.boolean_mask(tokens, mask), self.config.max_characters), mask
-
     def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
+        if self.output_kind == "mean":
+            return None
         mask = self._word_mask(inputs)
         return mask if self._num_outputs == 1 else [mask] * self._num_outputs
 
@@ -281,8 +294,8 @@ class ElmoEmbeddings(keras.layers.Layer):
         return len(self.mixes) or self.config.num_layers + 1
 
     def compute_output_spec(self, inputs: Any, training: bool | None = None) -> Any:
-        tokens = inputs.shape[1] if len(inputs.shape) > 1 else None
-        shape = (inputs.shape[0], tokens, self.config.layer_dim)
+        tokens = () if self.output_kind == "mean" else (num_places(inputs),)
+        shape = (inputs.shape[0], *tokens, self.config.layer_dim)
         dtype = self.mixes[0].compute_dtype if self.mixes else self.compute_dtype
         outputs = [keras.KerasTensor(shape, dtype=dtype) for _ in range(self._num_outputs)]
         return outputs[0] if len(outputs) == 1 else outputs
@@ -291,57 +304,7 @@ class ElmoEmbeddings(keras.layers.Layer):
         return {
             **super().get_config(),
             "config": self.config.to_options(),
-            "encoder_trainable": self.encoder.trainable,
+            "encoder_trainable": self._encoder_will_learn(),
             "tokenizer": self.config.tokenizer,
             **self._arguments,
         }
-
-
-def _as_tensor(inputs: Any) -> Any:
-    """Lists and arrays as tensors; anything else as it is."""
-    try:
-        if isinstance(inputs, np.ndarray):
-            return tf.convert_to_tensor(inputs)
-        if not isinstance(inputs, (list, tuple)):
-            return inputs
-        if inputs and not isinstance(inputs[0], (str, bytes)):
-            return tf.ragged.constant(inputs, ragged_rank=1, dtype=tf.string)
-        return tf.constant(inputs, tf.string)
-    except (TypeError, ValueError) as error:
-        raise ValueError(
-            "`inputs` must be a tensor, a list of strings, or a list of lists of strings. "
-            f"Received: {error}"
-        ) from error
-
-
-def _check_inputs(inputs: Any, max_characters: int) -> None:
-    """Checks the type and shape of a tensor, which may be symbolic."""
-    found = type(inputs).__name__
-    if isinstance(inputs, (tf.Tensor, tf.Variable, tf.RaggedTensor, keras.KerasTensor)):
-        dtype, shape = tf.as_dtype(inputs.dtype), tf.TensorShape(inputs.shape)
-        is_ragged = isinstance(inputs, tf.RaggedTensor)
-        if dtype == tf.string and shape.rank in (1, 2):
-            return
-        is_char_ids = dtype.is_integer and shape.rank == 3
-        if is_char_ids and shape[-1] == max_characters and not is_ragged:
-            return
-        found = f"{'ragged ' if is_ragged else ''}{dtype.name}, {shape}"
-        if is_char_ids and is_ragged:
-            found += " (its method `to_tensor` pads it with zeros, as is needed here)"
-        if dtype.is_floating:
-            found += (
-                ', which Keras makes of inputs of no named type: keras.Input(…, dtype="string")'
-            )
-    raise ValueError(
-        "`inputs` must be strings of shape (batch,) or (batch, tokens), or character ids (int) of "
-        f"shape (batch, tokens, {max_characters}). Received: {found}."
-    )
-
-
-def _tokens(inputs: tf.Tensor | tf.RaggedTensor, tokenizer: str) -> tuple[tf.Tensor, tf.Tensor]:
-    """Padded words `(batch, tokens)` and the number of them, `(batch,)`."""
-    if isinstance(inputs, tf.RaggedTensor):
-        return inputs.to_tensor(""), tf.cast(inputs.row_lengths(), tf.int32)
-    if inputs.shape.rank == 1:
-        return tokenize(inputs, tokenizer)
-    return inputs, token_lengths(inputs)

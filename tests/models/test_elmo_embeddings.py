@@ -86,19 +86,20 @@ def test_any_bytes_are_words(elmo):
 @pytest.mark.parametrize(
     ("inputs", "shape"),
     [
-        ([], (0, 0, 8)),
-        ([""], (1, 0, 8)),
-        (["", "  "], (2, 0, 8)),
-        ([[], []], (2, 0, 8)),
-        (tf.zeros([0], tf.string), (0, 0, 8)),
+        ([], (0, 1, 8)),
+        ([""], (1, 1, 8)),
+        (["", "  "], (2, 1, 8)),
+        ([[], []], (2, 1, 8)),
+        (tf.zeros([0], tf.string), (0, 1, 8)),
         (tf.zeros([0, 5], tf.string), (0, 5, 8)),
-        (tf.zeros([2, 0], tf.string), (2, 0, 8)),
+        (tf.zeros([2, 0], tf.string), (2, 1, 8)),
         (tf.zeros([0, 5, 50], tf.int32), (0, 5, 8)),
-        (tf.zeros([3, 0, 50], tf.int32), (3, 0, 8)),
+        (tf.zeros([3, 0, 50], tf.int32), (3, 1, 8)),
     ],
 )
-def test_no_sentences_and_no_words_give_empty_vectors(inputs, shape, elmo):
+def test_no_sentences_and_no_words_give_one_place_at_least(inputs, shape, elmo):
     assert elmo(inputs).shape == shape
+    assert elmo(keras.Input((0,), dtype="string")).shape == (None, 1, 8)
 
 
 def test_a_batch_of_padding_alone_gives_zeros(elmo):
@@ -144,6 +145,7 @@ EXPECTED_KINDS = (
         (keras.Input((None, 50)), r"float32, \(None, None, 50\)"),
         (None, "NoneType"),
         ("a b", "str"),
+        (np.array(["a", "b"])[0], "str_"),
         (3, "int"),
     ],
 )
@@ -208,7 +210,7 @@ def test_character_ids_that_are_none_are_an_error(value, elmo):
 @pytest.mark.parametrize(
     ("kwargs", "message"),
     [
-        ({"output": "sum"}, r"`output` must be one of \['mix', 'layers'\].*output='sum'"),
+        ({"output": "sum"}, r"`output` must be one of \['mix', 'mean', 'layers'\].*output='sum'"),
         ({"encoder_trainable": "no"}, "`encoder_trainable` must be True or False.*='no'"),
         ({"num_mixes": 0}, "`num_mixes` must be a positive integer.*num_mixes=0"),
         ({"num_mixes": 1.5}, "`num_mixes` must be a positive integer.*num_mixes=1.5"),
