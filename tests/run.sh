@@ -63,10 +63,10 @@ if [ ${#areas[@]} -eq 0 ]; then
   checks=$!
 fi
 
-# A core for every process of pytest. The longest tests come first (tests/conftest.py), and a process
-# that has none left takes over half of another's.
+# A core for every process of pytest. A module's tests stay together, since what they share takes
+# long to make; the longest modules come first (tests/conftest.py).
 export TF_NUM_INTRAOP_THREADS=1 TF_NUM_INTEROP_THREADS=1
 step "Tests" "$environment/bin/python" -m pytest -n "$(getconf _NPROCESSORS_ONLN)" \
-  --dist worksteal --durations=10 ${markers[@]+"${markers[@]}"} ${areas[@]+"${areas[@]}"}
+  --dist loadscope --no-loadscope-reorder --durations=10 ${markers[@]+"${markers[@]}"} ${areas[@]+"${areas[@]}"}
 [ -z "$checks" ] || wait "$checks"
 printf '%-52s %4d s\n' "All" $SECONDS
