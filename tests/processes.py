@@ -4,6 +4,7 @@ They are forked from a server that has imported it, but has not computed yet: no
 Where there is no `forkserver` (Windows), they import it themselves.
 """
 
+import gc
 import multiprocessing
 import os
 import runpy
@@ -117,6 +118,8 @@ def _run(arguments, cwd, blocked, environment, stdin, streams):
         os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND), number)
         setattr(sys, name, open(number, "w", buffering=1, encoding="utf-8", closefd=False))
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    gc.freeze()  # what the server has imported
+    gc.set_threshold(50_000, 20, 50)
     os.environ.clear()
     os.environ.update(environment)
     os.chdir(cwd)

@@ -3,6 +3,7 @@
 import contextlib
 import io
 import re
+import shutil
 import sys
 
 import numpy as np
@@ -11,7 +12,15 @@ import tensorflow as tf
 
 from elmo_tf2 import presets
 from elmo_tf2.data.tokenizers import tokenize
-from elmo_tf2.demo import VERDICTS, demo, demonstrate, draw_senses, read_senses, word_vectors
+from elmo_tf2.demo import (
+    LANGUAGES,
+    VERDICTS,
+    demo,
+    demonstrate,
+    draw_senses,
+    read_senses,
+    word_vectors,
+)
 from elmo_tf2.demo.figures import figures_of
 from elmo_tf2.plot import Quote
 from elmo_tf2.plot.vectors import plane_of
@@ -50,14 +59,22 @@ def test_the_words_of_the_issue_are_there_with_their_sentences():
     assert {"bank", "spring"} <= set(senses)
 
 
-@pytest.mark.parametrize("word", read_senses())
-def test_every_sentence_has_its_word_once_and_every_sense_as_many(word):
-    senses = read_senses()[word]
-    assert len(senses) >= 2 and {len(sentences) for sentences in senses.values()} == {6}
-    sentences = [sentence for group in senses.values() for sentence in group]
-    assert len(set(sentences)) == len(sentences)
-    tokens, _ = tokenize(tf.constant(sentences), "words")
-    assert (tokens.numpy() == word.encode()).sum(axis=1).tolist() == [1] * len(sentences)
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_sentence_has_its_word_once_and_every_sense_as_many(language):
+    for word, senses in read_senses(language).items():
+        assert len(senses) >= 2 and {len(sentences) for sentences in senses.values()} == {6}
+        sentences = [sentence for group in senses.values() for sentence in group]
+        assert len(set(sentences)) == len(sentences)
+        if language == "zh":
+            assert {sentence.count(word) for sentence in sentences} == {1}
+        else:
+            tokens, _ = tokenize(tf.constant(sentences), "words")
+            assert (tokens.numpy() == word.encode()).sum(axis=1).tolist() == [1] * len(sentences)
+
+
+def test_a_language_without_sentences_is_an_error():
+    with pytest.raises(ValueError, match="`language` must be one of"):
+        read_senses("de")
 
 
 # The figures.
@@ -166,14 +183,32 @@ def test_a_picture_is_drawn_of_any_vectors(tmp_path, rng):
 def test_the_demo_prints_what_it_computes_and_writes_its_parts(model, tmp_path):
     said = run("demo", tmp_path / "out", "--model", model, "--word", "bank")
     assert {path.name for path in (tmp_path / "out").iterdir()} == PARTS
-    assert f"The senses of 'bank' as points: {tmp_path / 'out' / 'senses.png'}" in said
-    assert re.search(r"I like to eat apple {4}fruit [+-]0\.\d+   company [+-]0\.\d+", said)
-    for word in read_senses():
-        (verdict,) = re.findall(rf"^{word}: (.*)$", said, flags=re.MULTILINE)
-        assert verdict in VERDICTS
-        assert re.search(rf"^  {verdict}: .*\b{word} \d+% \(chance", said, flags=re.MULTILINE)
-    without_context = re.findall(r"without context +(\d+)%", said)
-    assert without_context == re.findall(r"by chance +(\d+)%", said)
+    assert f"A picture of bank: {tmp_path / 'out' / 'senses.png'}" in said
+    (query,) = re.findall(r"She put all her money in the bank\.  .*", said)
+    assert re.search(r"river [+-]0\.\d+   money [+-]0\.\d+", query)
+    table = {line.split()[0]: line for line in said.splitlines() if line.startswith("  ")}
+    for word, senses in read_senses().items():
+        line = table[word]
+        assert ", ".join(senses) in line and line.endswith(VERDICTS)
+        # without context, layers 1 and 2, mix, chance
+        shares = list(map(int, re.findall(r" (\d+)(?= )", line)))
+        assert len(shares) == 5 and shares[0] == shares[4]
+    assert len(said.splitlines()) < 30 and "I like to eat apple" not in said
+    details = run("demo", tmp_path / "out", "--model", model, "--details", "--overwrite")
+    assert re.search(r"I like to eat apple {4}fruit [+-]0\.\d+   company [+-]0\.\d+", details)
+
+
+@pytest.mark.usefixtures("in_this_process")
+def test_the_demo_has_chinese_sentences(model, tmp_path):
+    named = tmp_path / "elmo_zh"
+    shutil.copytree(model, named)
+    said = run("demo", tmp_path / "out", "--model", named)
+    assert "苹果, mean cosine" in said and "  我喜欢吃苹果    水果 " in said
+    with np.load(tmp_path / "out" / "vectors.npz") as arrays:
+        found = arrays["苹果/lstm_outputs2"][6]
+    characters = expected_vectors(list("我喜欢苹果产品"))  # (layers, tokens, dimensions)
+    expected = characters[2, 3:5].mean(axis=0)
+    np.testing.assert_allclose(found, expected, atol=1e-5)
 
 
 @pytest.mark.usefixtures("in_this_process")
@@ -209,8 +244,7 @@ def test_another_process_that_knows_tensorflow_alone_computes_the_same(model, tm
 
 @pytest.mark.slow
 def test_a_script_that_fails_is_an_error_and_leaves_nothing(model, tmp_path, monkeypatch):
-    monkeypatch.setattr(demo, "SENTENCES_FILE", "word_vectors.py")  # which is no JSON
-    monkeypatch.setattr(demo, "read_senses", dict)
+    monkeypatch.setattr(demo, "senses_text", lambda language: "no JSON")
     with pytest.raises(ChildProcessError, match="(?s)ended with code 1.*JSONDecodeError"):
         demonstrate(model, tmp_path / "out")
     assert list(tmp_path.iterdir()) == []

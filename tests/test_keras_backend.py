@@ -51,7 +51,6 @@ def test_the_backend_is_what_keras_would_take(no_keras, monkeypatch):
         "from elmo_tf2 import ElmoEmbeddings",
         "import elmo_tf2; elmo_tf2.export_saved_model",
         "import elmo_tf2.saved_model",
-        "import elmo_tf2.demo",
         "import elmo_tf2.layers",
         "from elmo_tf2.models import BiLM",
     ],

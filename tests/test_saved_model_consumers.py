@@ -25,7 +25,7 @@ from tests.small_elmo import CONFIG, GAMMA, W, random_elmo
 
 CONSUMERS = Path(__file__).parent / "consumers"
 # What runs in one process; the two take about as long.
-PROCESSES = (("hub_load", "fine_tuning", "command_line"), ("keras_layer", "tfsm_layer"))
+PROCESSES = (("hub_load",), ("fine_tuning", "command_line", "keras_layer", "tfsm_layer"))
 
 TEXT = [
     "the cat is on the mat",

@@ -84,7 +84,7 @@ def test_it_holds_every_file_of_the_presets_and_of_pictures(wheel):
     files += REPOSITORY.glob("elmo_tf2/plot/*.html")
     names = {path.relative_to(REPOSITORY).as_posix() for path in files}
     assert "elmo_tf2/presets/elmo_mini_en/config.yaml" in names
-    assert {"elmo_tf2/demo/senses.json", "elmo_tf2/plot/page.html"} <= names
+    assert {"elmo_tf2/demo/senses_en.json", "elmo_tf2/plot/page.html"} <= names
     assert names <= set(wheel.namelist())
 
 

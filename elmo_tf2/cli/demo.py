@@ -1,16 +1,18 @@
 """`elmo-tf2 demo`."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.cells import cell_len
 
 from elmo_tf2.cli.arguments import Overwrite, Prove, checked_model
-from elmo_tf2.cli.messages import quiet_imports, say, say_table
-from elmo_tf2.demo.senses import read_senses
+from elmo_tf2.cli.messages import quiet_imports, say
+from elmo_tf2.demo.senses import LANGUAGES, read_senses
 from elmo_tf2.files import check_free
-from elmo_tf2.presets import DEFAULT_PRESET
+from elmo_tf2.presets import DEFAULT_PRESET, shown_name
 
 if TYPE_CHECKING:
     from elmo_tf2.demo import Demonstration, WordFigures
@@ -18,15 +20,22 @@ if TYPE_CHECKING:
 HELP = """\
 Show what ELMo does: a word's vector depends on its sentence.
 
-Exports MODEL to OUT, opens it with hub.load in another process, which needs TensorFlow, tensorflow_hub and NumPy alone, and compares the vectors of words that have several senses: how near is "apple" of "I like to eat apple" to "apple" in sentences on fruit, and how near to that in sentences on a company? OUT gets the SavedModel, the script that used it (word_vectors.py), the sentences (senses.json), the vectors (vectors.npz) and, if matplotlib is there, a picture of one word's senses (senses.png).
+Exports MODEL to OUT, opens it with hub.load in another process, which needs TensorFlow, tensorflow_hub and NumPy alone, and compares the vectors of words that have several senses: how near is "apple" of "I like to eat apple" to "apple" in sentences on fruit, and how near to that in sentences on a company? The table has the share of a word's sentences whose nearest other one has the same sense. OUT gets the SavedModel, the script that used it (word_vectors.py), the sentences (senses.json), the vectors (vectors.npz) and, if matplotlib is there, a picture of one word's senses (senses.png).
 
-All words are written in small letters, lest the capital of a company's name give it away.
+All English words are in lower case, so that the capital of a company's name does not give it away.
 
 \b
 Examples:
   elmo-tf2 demo elmo_demo
   elmo-tf2 demo my_demo --model google_elmo_3 --word bank
 """  # noqa: E501
+
+
+class Language(str, Enum):
+    """Languages of the sentences."""
+
+    en = "en"
+    zh = "zh"
 
 
 def demo(
@@ -44,46 +53,100 @@ def demo(
         str | None,
         typer.Option(
             metavar="WORD",
-            help="The word to draw. [default: the one whose senses are best told apart]",
+            help="The word to show first and to draw. [default: apple, 苹果]",
             show_default=False,
         ),
     ] = None,
+    language: Annotated[
+        Language | None,
+        typer.Option(
+            help="Language of the sentences. [default: that of the model's name, as in "
+            "elmo_mini_zh, or else en]",
+            show_default=False,
+        ),
+    ] = None,
+    details: Annotated[
+        bool, typer.Option("--details", help="Print the cosines of every word.")
+    ] = False,
     overwrite: Overwrite = False,
     prove: Prove = True,
 ) -> None:
     """Shows what ELMo does."""
-    senses = read_senses()
-    if word is not None and word not in senses:
+    spoken = language.value if language else _language_of(model)
+    senses = read_senses(spoken)
+    first = next(iter(senses)) if word is None else word
+    if first not in senses:
         raise typer.BadParameter(f"There are sentences for these words: {', '.join(senses)}.")
     model = checked_model(model, only_weights=True)
     check_free(out, overwrite, inputs=[model])
     with quiet_imports():
         from elmo_tf2.demo import demonstrate
 
-    made = demonstrate(model, out, overwrite, prove)
+    made = demonstrate(model, out, overwrite, prove, spoken)
     name = made.saved_model.name
     say(f"Exported {name} to {made.saved_model}, and opened it with hub.load in another")
     say(f"process: python word_vectors.py {name} senses.json vectors.npz")
     for figures in made.words:
-        say()
-        _say_word(figures)
+        if details or figures.word == first:
+            say()
+            _say_queries(figures)
     say()
-    _say_summary(made.words)
-    _draw(made, max(made.words, key=_rank).word if word is None else word)
+    _say_words(made.words)
+    if not details:
+        say("The cosines of every word: --details")
+    _draw(made, first, senses[first])
 
 
-def _say_word(figures: "WordFigures") -> None:
-    say(f"{figures.word}: {figures.verdict}")
-    say(f"  mean cosine to other sentences, by sense ({_layer_name(figures.layer)}):")
-    width = max(len(query.sentence) for query in figures.queries)
+def _language_of(model: Path) -> str:
+    """The language that a model's name ends with, as in elmo_mini_zh; or English."""
+    ending = shown_name(model).rpartition("_")[2]
+    return ending if ending in LANGUAGES else "en"
+
+
+def _say_queries(figures: "WordFigures") -> None:
+    """How near the first sentence of each sense is to the sentences of all senses."""
+    layer = _layer_name(figures.layer)
+    say(f"{figures.word}, mean cosine to its other sentences by sense ({layer}):")
+    width = max(cell_len(query.sentence) for query in figures.queries)
     for query in figures.queries:
         cosines = "   ".join(f"{sense} {value:+.3f}" for sense, value in query.cosines.items())
         wrong = "" if query.nearest == query.sense else "   (wrong)"
-        say(f"    {query.sentence:<{width}}  {cosines}{wrong}")
-    say("  the nearest of the other sentences has the same sense:")
-    rows = [(_layer_name(name), share) for name, share in figures.accuracy.items()]
-    rows.append(("by chance", figures.chance))
-    say_table((f"  {name}", f"{share:4.0%}") for name, share in rows)
+        say(f"  {_padded(query.sentence, width)}  {cosines}{wrong}")
+
+
+def _say_words(words: "Sequence[WordFigures]") -> None:
+    """A line for each word, and what the verdicts mean."""
+    say("Sentences whose nearest other one has the same sense, in %:")
+    layers = list(words[0].accuracy)
+    rows = [["word", "senses", *map(_short_name, layers), "chance", ""]]
+    for figures in words:
+        shares = [*figures.accuracy.values(), figures.chance]
+        senses = ", ".join(query.sense for query in figures.queries)
+        rows.append(
+            [figures.word, senses, *(f"{100 * share:.0f}" for share in shares), figures.verdict]
+        )
+    widths = [max(map(cell_len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        cells = [
+            _padded(cell, width, to_the_right=1 < column < len(row) - 1)
+            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ]
+        say(f"  {'  '.join(cells)}".rstrip())
+    layer = _layer_name(words[0].layer)
+    say(
+        f"A word separates if its share in {layer} is nearer to 100 % than to chance, and the first"
+    )
+    say("sentence of each sense is nearest to those of its own; in part, if only the share is.")
+
+
+def _padded(text: str, width: int, to_the_right: bool = False) -> str:
+    """A text with spaces to a width, of which a Chinese character takes two."""
+    spaces = " " * (width - cell_len(text))
+    return spaces + text if to_the_right else text + spaces
+
+
+def _short_name(layer: str) -> str:
+    return {"word_emb": "no context", "elmo": "mix"}.get(layer, _layer_name(layer))
 
 
 def _layer_name(layer: str) -> str:
@@ -92,42 +155,14 @@ def _layer_name(layer: str) -> str:
     return layer_title(layer)
 
 
-def _rank(figures: "WordFigures") -> tuple[int, float]:
-    from elmo_tf2.demo import VERDICTS
-
-    share = figures.accuracy[figures.layer]
-    return VERDICTS.index(figures.verdict), share - figures.chance
-
-
-def _say_summary(words: "Sequence[WordFigures]") -> None:
-    """Which words' senses the vectors tell apart, from the best to the worst."""
-    from elmo_tf2.demo import VERDICTS
-
-    say(f"In short, by the nearest sentence in {_layer_name(words[0].layer)}:")
-    ordered = sorted(words, key=_rank, reverse=True)
-    for verdict in reversed(VERDICTS):
-        found = [
-            f"{figures.word} {figures.accuracy[figures.layer]:.0%} (chance {figures.chance:.0%})"
-            for figures in ordered
-            if figures.verdict == verdict
-        ]
-        if found:
-            say(f"  {verdict}: {', '.join(found)}")
-    say(
-        "A word separates if that share is nearer to 100% than to chance and each cosine above is\n"
-        "highest for the sentence's own sense; in part, if only the share is."
-    )
-
-
-def _draw(made: "Demonstration", word: str) -> None:
+def _draw(made: "Demonstration", word: str, senses: Mapping[str, Sequence[str]]) -> None:
     from elmo_tf2.demo import PICTURE_FILE, draw_senses
 
     layers = {name: array for name, array in made.vectors[word].items() if name != "elmo"}
     path = made.folder / PICTURE_FILE
     try:
-        draw_senses(path, word, read_senses()[word], layers)
+        draw_senses(path, word, senses, layers)
     except ImportError:
-        say(f"For a picture of the senses of {word!r}: pip install matplotlib, and again with")
-        say("--overwrite.")
+        say(f"For a picture of {word}: pip install matplotlib, and again with --overwrite.")
     else:
-        say(f"The senses of {word!r} as points: {path}")
+        say(f"A picture of {word}: {path}")

@@ -8,9 +8,10 @@ if TYPE_CHECKING:
     from elmo_tf2.demo.demo import PICTURE_FILE, Demonstration, demonstrate
     from elmo_tf2.demo.figures import VERDICTS, Query, WordFigures, layer_title
     from elmo_tf2.demo.picture import draw_senses
-    from elmo_tf2.demo.senses import read_senses
+    from elmo_tf2.demo.senses import LANGUAGES, read_senses
 
 __all__ = [
+    "LANGUAGES",
     "PICTURE_FILE",
     "VERDICTS",
     "Demonstration",
@@ -25,6 +26,7 @@ __all__ = [
 __getattr__ = lazy_names(
     __name__,
     {
+        "LANGUAGES": "elmo_tf2.demo.senses",
         "Demonstration": "elmo_tf2.demo.demo",
         "PICTURE_FILE": "elmo_tf2.demo.demo",
         "Query": "elmo_tf2.demo.figures",

@@ -11,13 +11,14 @@ import numpy as np
 
 from elmo_tf2.convert import load_weights
 from elmo_tf2.demo.figures import WordFigures, figures_of
-from elmo_tf2.demo.senses import SENTENCES_FILE, read_senses
+from elmo_tf2.demo.senses import read_senses, senses_text
 from elmo_tf2.files import StrPath, check_free, check_utf8, completed
 from elmo_tf2.models import ElmoEmbeddings
 from elmo_tf2.presets import shown_name
 from elmo_tf2.saved_model import export_saved_model
 
 SCRIPT = "word_vectors.py"
+SENTENCES_FILE = "senses.json"
 VECTORS_FILE = "vectors.npz"
 PICTURE_FILE = "senses.png"
 """Name of the picture in the folder of a demonstration."""
@@ -44,7 +45,11 @@ class Demonstration(NamedTuple):
 
 
 def demonstrate(
-    model: StrPath, folder: StrPath, overwrite: bool = False, prove: bool = True
+    model: StrPath,
+    folder: StrPath,
+    overwrite: bool = False,
+    prove: bool = True,
+    language: str = "en",
 ) -> Demonstration:
     """Exports a model, lets another process compute vectors with it, and compares them.
 
@@ -56,6 +61,7 @@ def demonstrate(
         folder: the folder to make. The SavedModel in it is named as the model.
         overwrite: whether an existing folder of an earlier demonstration may be replaced.
         prove: whether a TF1 Hub module is run to compare its vectors.
+        language: of the sentences, one of `LANGUAGES`.
 
     Returns:
         A `Demonstration`.
@@ -65,7 +71,7 @@ def demonstrate(
         FileExistsError: if there is something at `folder` and `overwrite` is False, or what is
             there is more than an earlier demonstration.
         FileNotFoundError: if there is no such model.
-        ValueError: if it can't be read.
+        ValueError: if it can't be read, or there are no sentences in this language.
     """
     model, folder = Path(model), Path(folder).absolute()
     name = shown_name(model)
@@ -73,13 +79,13 @@ def demonstrate(
     check_utf8(folder)
     check_free(folder, overwrite, parts, [model])
     elmo = ElmoEmbeddings.from_weights(load_weights(model, prove=prove), tokenizer="words")
-    senses = read_senses()
+    senses = read_senses(language)
     with completed(folder, overwrite, parts) as unfinished:
         unfinished.mkdir()
         export_saved_model(elmo, unfinished / name, source=name)
-        for file in (SCRIPT, SENTENCES_FILE):
-            text = (importlib.resources.files(__package__) / file).read_text(encoding="utf-8")
-            (unfinished / file).write_text(text, encoding="utf-8")
+        script = importlib.resources.files(__package__) / SCRIPT
+        (unfinished / SCRIPT).write_bytes(script.read_bytes())
+        (unfinished / SENTENCES_FILE).write_text(senses_text(language), encoding="utf-8")
         said = _run(unfinished, name)
         vectors = _read_vectors(unfinished / VECTORS_FILE)
     # Nothing is known of the top layer's name but that it is the last of the LSTMs'.

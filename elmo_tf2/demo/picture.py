@@ -33,7 +33,7 @@ def draw_senses(
         Quote(sentence, *match.span(), sense)
         for sense, sentences in senses.items()
         for sentence in sentences
-        if (match := re.search(rf"\b{re.escape(word)}\b", sentence))
+        if (match := re.search(rf"(?<![A-Za-z]){re.escape(word)}(?![A-Za-z])", sentence))
     ]
     with completed(path, overwrite=True) as unfinished:
         draw_panels(

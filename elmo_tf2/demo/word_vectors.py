@@ -20,14 +20,22 @@ import tensorflow_hub as hub
 
 
 def word_vectors(elmo: Any, word: str, sentences: list[str]) -> dict[str, np.ndarray]:
-    """The vectors of a word's first occurrence in every sentence, by layer."""
+    """The vectors of a word's first occurrence in every sentence, by layer.
+
+    A word of several tokens, as Chinese words are, has the mean of their vectors.
+    """
     strings = tf.constant(sentences)
-    tokens = elmo.tokenize(strings)["tokens"].numpy()  # (sentences, tokens)
+    tokens = elmo.tokenize(strings)["tokens"].numpy().tolist()  # (sentences, tokens)
+    (parts,) = elmo.tokenize(tf.constant([word]))["tokens"].numpy().tolist()
+    starts = [
+        next(start for start in range(len(row)) if row[start : start + len(parts)] == parts)
+        for row in tokens
+    ]
+    rows = np.arange(len(sentences))[:, np.newaxis]
+    columns = np.add.outer(starts, np.arange(len(parts)))  # (sentences, parts)
     outputs = elmo.default(strings)
-    rows = np.arange(len(sentences))
-    places = [row.tolist().index(word.encode()) for row in tokens]
     return {
-        name: value.numpy()[rows, places]  # (sentences, dimensions)
+        name: value.numpy()[rows, columns].mean(axis=1)  # (sentences, dimensions)
         for name, value in sorted(outputs.items())
         if value.shape.rank == 3
     }

@@ -18,14 +18,14 @@ def encode_eagerly(
     if key not in _graphs:
         _graphs[key] = _graph(encoder, training)
     weights = [tf.convert_to_tensor(weight) for weight in encoder.weights]
-    return _graphs[key](tf.cast(char_ids, tf.int32), mask, weights)
+    return _graphs[key](tf.cast(char_ids, tf.int64), mask, weights)
 
 
 def _graph(encoder: BiLM, training: bool) -> Callable[..., list[tf.Tensor]]:
     """Traces the graph, in which the weights are arguments: the encoder is no part of it."""
     dtype = encoder.compute_dtype  # to which Keras casts variables within a layer's call
     signature = [
-        tf.TensorSpec([None, encoder.config.max_characters], tf.int32),
+        tf.TensorSpec([None, encoder.config.max_characters], tf.int64),
         tf.TensorSpec([None, None], tf.bool),
         [tf.TensorSpec(weight.shape, dtype) for weight in encoder.weights],
     ]
