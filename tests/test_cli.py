@@ -265,7 +265,10 @@ def before_tensorflow(monkeypatch):
 
 
 @pytest.mark.usefixtures("before_tensorflow")
-def test_imports_are_quiet(capfd):
+@pytest.mark.parametrize("level", [None, "2"])
+def test_imports_are_quiet(level, capfd, monkeypatch):
+    if level:
+        monkeypatch.setenv("TF_CPP_MIN_LOG_LEVEL", level)
     with messages.quiet_imports():
         os.write(2, b"a note on your machine")
     os.write(2, b"seen")

@@ -128,13 +128,13 @@ def warnings_later() -> Iterator[None]:
 def quiet_imports() -> Iterator[None]:
     """Hides what TensorFlow prints while it is imported, unless the import fails.
 
-    Some versions (2.21 is one) then print notes on the machine at any log level. Whoever set the
-    log level in the environment sees everything.
+    Some versions, such as 2.21, then print notes on the machine at any log level. With
+    TF_CPP_MIN_LOG_LEVEL=0 in the environment everything is printed.
 
     Yields:
         Nothing.
     """
-    if _TENSORFLOW_LOG_LEVEL in os.environ or "tensorflow" in sys.modules:
+    if os.environ.get(_TENSORFLOW_LOG_LEVEL) == "0" or "tensorflow" in sys.modules:
         yield
         return
     os.environ[_TENSORFLOW_LOG_LEVEL] = "3"
