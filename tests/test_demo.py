@@ -185,7 +185,7 @@ def test_the_demo_prints_what_it_computes_and_writes_its_parts(model, tmp_path):
     assert {path.name for path in (tmp_path / "out").iterdir()} == PARTS
     assert f"A picture of bank: {tmp_path / 'out' / 'senses.png'}" in said
     (query,) = re.findall(r"She put all her money in the bank\.  .*", said)
-    assert re.search(r"river [+-]0\.\d+   money [+-]0\.\d+", query)
+    assert re.search(r"river [+-]0\.\d+  money [+-]0\.\d+", query)
     table = {line.split()[0]: line for line in said.splitlines() if line.startswith("  ")}
     for word, senses in read_senses().items():
         line = table[word]
@@ -195,7 +195,7 @@ def test_the_demo_prints_what_it_computes_and_writes_its_parts(model, tmp_path):
         assert len(shares) == 5 and shares[0] == shares[4]
     assert len(said.splitlines()) < 30 and "I like to eat apple" not in said
     details = run("demo", tmp_path / "out", "--model", model, "--details", "--overwrite")
-    assert re.search(r"I like to eat apple {4}fruit [+-]0\.\d+   company [+-]0\.\d+", details)
+    assert re.search(r"I like to eat apple {4}fruit [+-]0\.\d+  company [+-]0\.\d+", details)
 
 
 @pytest.mark.usefixtures("in_this_process")

@@ -34,6 +34,23 @@ def own(folder, monkeypatch, tmp_path):
     return folder
 
 
+# What there is.
+
+
+def test_presets_are_listed_with_their_sizes(own):
+    presets = ElmoEmbeddings.presets
+    assert list(presets) == ["tiny_lm", "tiny_xx"]
+    assert presets["tiny_lm"].softmax_words == len(read_weights(own / "tiny_lm").vocabulary)
+    tiny = presets["tiny_xx"]
+    assert (tiny.language, tiny.num_layers, tiny.softmax_words) == ("xx", 2, 0)
+    assert tiny.vector_dim == 2 * tiny.projection_dim == 2 * CONFIG.projection_dim
+    assert tiny.num_bytes == sum(file.stat().st_size for file in (own / "tiny_xx").iterdir())
+    said = run("presets")
+    assert "empty_xx" not in said
+    (line,) = (line for line in said.splitlines() if line.split()[:2] == ["tiny_xx", "xx"])
+    assert line.split()[2:7] == ["2", str(CONFIG.units), str(CONFIG.projection_dim), "16", "none"]
+
+
 # By name.
 
 

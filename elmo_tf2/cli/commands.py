@@ -10,7 +10,18 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from elmo_tf2.cli import convert, demo, embed, evaluate, export, inspect, plot, prepare, pretrain
+from elmo_tf2.cli import (
+    convert,
+    demo,
+    embed,
+    evaluate,
+    export,
+    inspect,
+    plot,
+    prepare,
+    presets,
+    pretrain,
+)
 from elmo_tf2.cli.messages import complain, drop_output, error_text, say, show_warnings
 
 _HELP = """\
@@ -89,6 +100,7 @@ def before_all(
 
 
 app.command("demo", help=demo.HELP)(demo.demo)
+app.command("presets", help=presets.HELP)(presets.presets)
 app.command("inspect", help=inspect.HELP)(inspect.inspect)
 app.command("convert", help=convert.HELP)(convert.convert)
 app.command("export", help=export.HELP)(export.export)

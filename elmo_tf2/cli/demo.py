@@ -6,10 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.cells import cell_len
 
 from elmo_tf2.cli.arguments import Overwrite, Prove, checked_model
-from elmo_tf2.cli.messages import quiet_imports, say
+from elmo_tf2.cli.messages import quiet_imports, say, say_columns
 from elmo_tf2.demo.senses import LANGUAGES, read_senses
 from elmo_tf2.files import check_free
 from elmo_tf2.presets import DEFAULT_PRESET, shown_name
@@ -107,11 +106,11 @@ def _say_queries(figures: "WordFigures") -> None:
     """How near the first sentence of each sense is to the sentences of all senses."""
     layer = _layer_name(figures.layer)
     say(f"{figures.word}, mean cosine to its other sentences by sense ({layer}):")
-    width = max(cell_len(query.sentence) for query in figures.queries)
+    rows = []
     for query in figures.queries:
-        cosines = "   ".join(f"{sense} {value:+.3f}" for sense, value in query.cosines.items())
-        wrong = "" if query.nearest == query.sense else "   (wrong)"
-        say(f"  {_padded(query.sentence, width)}  {cosines}{wrong}")
+        cosines = (f"{sense} {value:+.3f}" for sense, value in query.cosines.items())
+        rows.append([query.sentence, *cosines, "" if query.nearest == query.sense else "(wrong)"])
+    say_columns(rows)
 
 
 def _say_words(words: "Sequence[WordFigures]") -> None:
@@ -125,24 +124,12 @@ def _say_words(words: "Sequence[WordFigures]") -> None:
         rows.append(
             [figures.word, senses, *(f"{100 * share:.0f}" for share in shares), figures.verdict]
         )
-    widths = [max(map(cell_len, column)) for column in zip(*rows, strict=True)]
-    for row in rows:
-        cells = [
-            _padded(cell, width, to_the_right=1 < column < len(row) - 1)
-            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ]
-        say(f"  {'  '.join(cells)}".rstrip())
+    say_columns(rows, to_the_right=range(2, len(rows[0]) - 1))
     layer = _layer_name(words[0].layer)
     say(
         f"A word separates if its share in {layer} is nearer to 100 % than to chance, and the first"
     )
     say("sentence of each sense is nearest to those of its own; in part, if only the share is.")
-
-
-def _padded(text: str, width: int, to_the_right: bool = False) -> str:
-    """A text with spaces to a width, of which a Chinese character takes two."""
-    spaces = " " * (width - cell_len(text))
-    return spaces + text if to_the_right else text + spaces
 
 
 def _short_name(layer: str) -> str:

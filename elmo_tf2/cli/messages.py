@@ -8,9 +8,10 @@ import re
 import sys
 import tempfile
 import warnings
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
 import typer
+from rich.cells import cell_len
 
 # TensorFlow's own levels: 0 shows all, 3 nothing but what ends the program.
 _TENSORFLOW_LOG_LEVEL = "TF_CPP_MIN_LOG_LEVEL"
@@ -46,6 +47,22 @@ def say_table(rows: Iterable[tuple[str, str]]) -> None:
     width = max((len(name) for name, _ in rows), default=0)
     for name, value in rows:
         say(f"  {name:<{width}}  {value}")
+
+
+def say_columns(rows: Sequence[Sequence[str]], to_the_right: Collection[int] = ()) -> None:
+    """Prints a table whose columns stand below one another.
+
+    Args:
+        rows: its cells.
+        to_the_right: numbers of the columns that end at the same place.
+    """
+    widths = [max(map(cell_len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        cells = []
+        for column, (cell, width) in enumerate(zip(row, widths, strict=True)):
+            spaces = " " * (width - cell_len(cell))  # a Chinese character is two wide
+            cells.append(spaces + cell if column in to_the_right else cell + spaces)
+        say(f"  {'  '.join(cells)}".rstrip())
 
 
 def complain(text: str) -> None:

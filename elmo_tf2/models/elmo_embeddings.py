@@ -25,8 +25,15 @@ from elmo_tf2.models.elmo_inputs import (
     check_inputs,
     num_places,
 )
-from elmo_tf2.presets import preset_folder, preset_names
+from elmo_tf2.presets import Preset, describe_presets, preset_folder, preset_names
 from elmo_tf2.weights import ElmoWeights, read_model_folder
+
+
+class _Presets:
+    """An attribute of a class: the presets, read when it is asked for."""
+
+    def __get__(self, instance: object, owner: type) -> dict[str, Preset]:
+        return describe_presets()
 
 
 @keras.saving.register_keras_serializable(package="elmo_tf2")
@@ -166,12 +173,14 @@ class ElmoEmbeddings(keras.layers.Layer):
             "initial_gamma": initial_gamma,
         }
 
+    presets = _Presets()
+
     @classmethod
     def from_preset(cls, preset: str, **kwargs: Any) -> "ElmoEmbeddings":
         """Makes the layer with the sizes and weights of a model that comes with the package.
 
         Args:
-            preset: its name; "elmo_mini_en" is English.
+            preset: its name, one of `ElmoEmbeddings.presets`.
             **kwargs: arguments of the constructor.
 
         Returns:

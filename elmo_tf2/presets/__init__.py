@@ -3,6 +3,9 @@
 import importlib.resources
 import os
 from pathlib import Path
+from typing import NamedTuple
+
+from elmo_tf2.config import ElmoConfig
 
 DEFAULT_PRESET = "elmo_mini_en"
 
@@ -16,6 +19,54 @@ def preset_names() -> tuple[str, ...]:
     return tuple(
         sorted(entry.name for entry in entries if entry.is_dir() and entry.name[0] not in "._")
     )
+
+
+class Preset(NamedTuple):
+    """What a preset is.
+
+    Attributes:
+        language: its code, such as "en": the last part of the name.
+        num_layers: layers of the encoder, without the word vector.
+        units: size of a memory cell.
+        projection_dim: size of a state.
+        vector_dim: numbers in the vector of a word.
+        softmax_words: words that its language model predicts; 0 without one.
+        num_bytes: its size on disk.
+    """
+
+    language: str
+    num_layers: int
+    units: int
+    projection_dim: int
+    vector_dim: int
+    softmax_words: int
+    num_bytes: int
+
+
+def describe_presets() -> dict[str, Preset]:
+    """The presets whose weights came with this copy of the package, by name."""
+    folders = [_presets_folder() / name for name in preset_names()]
+    return {folder.name: _describe(folder) for folder in folders if _has_weights(folder)}
+
+
+def _describe(folder: Path) -> Preset:
+    config = ElmoConfig.from_file(folder / "options.json")
+    words = 0
+    if (folder / "softmax.hdf5").exists():
+        words = (folder / "vocab.txt").read_bytes().count(b"\n")
+    return Preset(
+        language=folder.name.rpartition("_")[2],
+        num_layers=config.num_layers,
+        units=config.units,
+        projection_dim=config.projection_dim,
+        vector_dim=2 * config.projection_dim,
+        softmax_words=words,
+        num_bytes=sum(file.stat().st_size for file in folder.iterdir() if file.is_file()),
+    )
+
+
+def _has_weights(folder: Path) -> bool:
+    return (folder / _WEIGHTS_FILE).exists()
 
 
 def preset_folder(name: str) -> Path:
@@ -41,7 +92,7 @@ def preset_folder(name: str) -> Path:
     if name not in names:
         raise ValueError(f"There is no preset {name!r}. {_known(names)}")
     folder = _presets_folder() / name
-    if not (folder / _WEIGHTS_FILE).exists():
+    if not _has_weights(folder):
         raise FileNotFoundError(
             f"The weights of the preset {name!r} did not come with this copy of the package: "
             f"{folder} has no {_WEIGHTS_FILE}. Give another model."
