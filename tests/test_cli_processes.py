@@ -11,6 +11,8 @@ import pytest
 from tests.cli_fixtures import random_text, write_model_folder
 from tests.processes import PythonProcess, run_new_interpreter, run_python
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory):

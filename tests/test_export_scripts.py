@@ -21,6 +21,8 @@ from tests import numpy_reference as reference
 from tests.processes import run_new_interpreter, run_python
 from tests.small_elmo import CONFIG, GAMMA, W
 
+pytestmark = pytest.mark.slow
+
 
 def run(script, *arguments, package=False):
     """Runs a script of export/, where elmo_tf2 can be imported only if `package`."""

@@ -23,6 +23,8 @@ from elmo_tf2.saved_model import export_saved_model
 from tests.processes import run_python
 from tests.small_elmo import CONFIG, GAMMA, W, random_elmo
 
+pytestmark = pytest.mark.slow
+
 CONSUMERS = Path(__file__).parent / "consumers"
 # What runs in one process; the two take about as long.
 PROCESSES = (("hub_load",), ("fine_tuning", "command_line", "keras_layer", "tfsm_layer"))

@@ -7,6 +7,8 @@ import tensorflow as tf
 
 from elmo_tf2 import ElmoConfig, ElmoEmbeddings
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def steps():

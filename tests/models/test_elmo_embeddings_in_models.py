@@ -28,6 +28,8 @@ from tests.models.elmo_cases import (
 from tests.processes import run_python
 from tests.small_elmo import CONFIG, GAMMA, W
 
+pytestmark = pytest.mark.slow
+
 # --- training
 
 

@@ -132,6 +132,7 @@ def test_gradients_are_finite_where_texts_have_no_words(texts, kwargs):
 DATA = tf.constant(["the cat is on the mat", "", "dogs", "  "])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("encoder_trainable", "texts"), [(True, DATA), (False, DATA[1:2])])
 def test_predictions_and_fitted_weights_are_finite(texts, encoder_trainable):
     text = keras.Input((), dtype="string")

@@ -124,6 +124,7 @@ def four_windows(tmp_path_factory):
     return training_windows([path], Vocabulary(WORDS), 2, 5).take(4).cache()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", OPTIMIZERS)
 def test_sparse_updates_equal_dense_ones(four_windows, monkeypatch, name):
     def weights_after_updates():

@@ -11,6 +11,8 @@ from elmo_tf2.training import RunFolder
 from tests.cli_fixtures import run
 from tests.training.conftest import MODEL, SETTINGS, write_data
 
+pytestmark = pytest.mark.slow
+
 
 def changes(*more):
     return [part for setting in (*SETTINGS, *more) for part in ("--set", setting)]
