@@ -9,7 +9,6 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # before TensorFlow is impor
 from pathlib import Path
 
 import hypothesis
-import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -49,15 +48,6 @@ def seeds():
     """
     random.seed(20180222)
     np.random.seed(20180222)
-
-
-@pytest.fixture(autouse=True, scope="module")
-def memory():
-    """Frees what a module's tests leave: graphs, and the kernels and memory of running them."""
-    yield
-    keras.backend.clear_session()
-    gc.collect()
-    tf.random.set_seed(20180222)  # which throws away all kernels
 
 
 @pytest.fixture
