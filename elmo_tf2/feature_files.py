@@ -1,4 +1,4 @@
-"""What the names of a text and of the file to make tell, before TensorFlow is there."""
+"""What the names of a text and of the file to make show, before TensorFlow is imported."""
 
 import importlib.util
 from pathlib import Path

@@ -137,7 +137,7 @@ def _rename_file(source: Path, path: Path) -> None:
 
 @contextlib.contextmanager
 def full_disk_told(path: Path) -> Iterator[None]:
-    """Names the output in errors of a full disk, which libraries tell in many ways.
+    """Names the output in errors of a full disk, which libraries report in many ways.
 
     Args:
         path: the output.

@@ -22,7 +22,7 @@ def locked(file: Path, busy: str) -> Iterator[None]:
 
     Args:
         file: what all of them lock. It is made, and removed at the end.
-        busy: what to tell if another process has it.
+        busy: the message if another process has it.
 
     Yields:
         Nothing.
@@ -46,7 +46,7 @@ def own_folder(folder: Path, busy: str) -> Iterator[None]:
 
     Args:
         folder: the folder. Its parent folders are made if need be.
-        busy: what to tell if another process is at work in it.
+        busy: the message if another process is at work in it.
 
     Yields:
         Nothing.

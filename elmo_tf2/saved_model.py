@@ -132,7 +132,7 @@ class ExportedElmo(tf.train.Checkpoint):
             return tf.zeros([])
         if signature == "tokens":
             lengths = checked_lengths("sequence_len", inputs["sequence_len"], inputs["tokens"])
-            outputs = self.tokens(inputs["tokens"], lengths)
+            outputs = self._encode(inputs["tokens"], lengths)
         else:
             outputs = self.default(inputs)
         if signature == "elmo":

@@ -56,6 +56,14 @@ def rng():
     return np.random.default_rng(7)
 
 
+@pytest.fixture
+def cached_encoder(monkeypatch):
+    """Embedding's graph is made once for each model: for tests of other things."""
+    from tests.cli_fixtures import cached_encoder_of  # after its references are registered, above
+
+    monkeypatch.setattr("elmo_tf2.features.embed.encoder_of", cached_encoder_of)
+
+
 @pytest.fixture(scope="session")
 def golden() -> Path:
     """The folder of weights and outputs that other implementations gave; skips without it."""

@@ -17,7 +17,6 @@ from tests.cli_fixtures import (
     CONFIG,
     MIX,
     assert_same_features,
-    cached_encoder_of,
     expected_vectors,
     random_text,
     read_features,
@@ -25,15 +24,12 @@ from tests.cli_fixtures import (
     write_model_folder,
 )
 
+pytestmark = pytest.mark.usefixtures("cached_encoder")
+
 # One is empty, and one no UTF-8.
 LINES = [b"the cat is on the mat", b"", b"dogs \xff in the fog", b"a"]
 # float32 against NumPy in float64; float16 has ten bits after the first, of numbers below 4
 TOLERANCES = {"float32": 1e-5, "float16": 2e-3}
-
-
-@pytest.fixture(autouse=True)
-def cached_encoder(monkeypatch):
-    monkeypatch.setattr("elmo_tf2.features.embed.encoder_of", cached_encoder_of)
 
 
 @pytest.fixture(scope="module")

@@ -13,11 +13,12 @@ from elmo_tf2.features import embed_file, text, unfinished
 from elmo_tf2.features.encoder import _WordCache, encoder_of
 from tests.cli_fixtures import (
     assert_same_features,
-    cached_encoder_of,
     random_text,
     read_features,
     write_model_folder,
 )
+
+pytestmark = pytest.mark.usefixtures("cached_encoder")
 
 
 @pytest.fixture(scope="module")
@@ -28,11 +29,6 @@ def model(tmp_path_factory):
 @pytest.fixture(autouse=True)
 def small_windows(monkeypatch):
     monkeypatch.setattr(text, "_WINDOW_TOKENS", 50)
-
-
-@pytest.fixture(autouse=True)
-def cached_encoder(monkeypatch):
-    monkeypatch.setattr("elmo_tf2.features.embed.encoder_of", cached_encoder_of)
 
 
 class Run:

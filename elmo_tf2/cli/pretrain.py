@@ -21,7 +21,11 @@ from elmo_tf2.config import TOKENIZERS, ElmoConfig
 from elmo_tf2.data.vocabulary_file import read_vocabulary
 from elmo_tf2.files import check_file, check_utf8
 from elmo_tf2.pretraining_config import PretrainingConfig
-from elmo_tf2.weights.pretraining_run import check_free_for_run, is_untrained_run
+from elmo_tf2.weights.pretraining_run import (
+    CONFIG_FILE,
+    check_free_for_run,
+    is_untrained_run,
+)
 
 if TYPE_CHECKING:
     from elmo_tf2.training import RunFolder
@@ -111,7 +115,7 @@ def pretrain(
     if resume:
         if data or config or changes or initial:
             raise typer.BadParameter("--resume goes on with what the run has; give RUN alone.")
-        PretrainingConfig.from_file(run / "config.yaml")
+        PretrainingConfig.from_file(run / CONFIG_FILE)
         made = None
     else:
         if data is None:
@@ -177,7 +181,7 @@ def _settings(
     if (data / "prepared.json").exists():
         tokenizer = _tokenizer(data / "prepared.json")
     settings = _with_model(settings, settings.model, tokenizer)
-    return settings, data / "heldout.txt", files, read_vocabulary(data / "vocab.txt")
+    return settings, heldout, files, read_vocabulary(data / "vocab.txt")
 
 
 def _with_model(

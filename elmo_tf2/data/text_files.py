@@ -41,7 +41,7 @@ def find_texts(texts: Sequence[StrPath]) -> list[str]:
 
     Args:
         texts: paths of files, patterns such as "texts/**/*.txt", and "-" for standard input. Of
-            pipes only those that are open already, "/dev/fd/63" say.
+            pipes only those that are open already, such as "/dev/fd/63".
 
     Returns:
         Paths, those of a pattern in order, and "-".
@@ -107,7 +107,7 @@ def read_lines(
     Args:
         path: the text, a file.
         digest: of `hashlib`; it is fed with the bytes of the file.
-        is_first_time: whether lines that are not UTF-8 are to be told, by a warning.
+        is_first_time: whether to warn of lines that are not UTF-8.
 
     Yields:
         Lists of lines, without their ends.

@@ -73,7 +73,7 @@ def training_windows(
     does not fill a window of every row is left out that time.
 
     Args:
-        files: the shards, text in UTF-8 with a sentence a line, tokens apart by spaces.
+        files: the shards, text in UTF-8 with one sentence per line, tokens apart by spaces.
         vocabulary: of the targets.
         batch_size: int > 0. Rows of a batch over all workers.
         unroll_steps: int > 0. Tokens of a window.

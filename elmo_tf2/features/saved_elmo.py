@@ -43,7 +43,7 @@ class SavedElmo(NamedTuple):
             return [tf.identity(outputs[name]) for name in names]
 
     def called(self, function: Any, *inputs: tf.Tensor) -> Any:
-        """Calls what computes `layers`; an error of the graph becomes one of a sentence."""
+        """Calls what computes `layers`; an error of the graph becomes one sentence."""
         sentences = inputs[0].shape[0]
         with graph_errors(f"{self.path}: the signature `tokens` fails for {sentences} sentences"):
             return function(*inputs)

@@ -166,7 +166,7 @@ def _with_a_place(words: tf.Tensor, padding: str | int) -> tf.Tensor:
 
 @keras.saving.register_keras_serializable(package="elmo_tf2")
 class WordMask(keras.Operation):
-    """Tells where the words are.
+    """Marks where the words are.
 
     A functional model needs it as a step of its graph: beside a layer whose mask is one, as an
     `Embedding`'s is, Keras takes a vector without for one that is real at every place.

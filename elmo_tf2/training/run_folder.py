@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from elmo_tf2.arguments import one_line, shown
+from elmo_tf2.data.text_files import read_lines, words_between_spaces
 from elmo_tf2.data.vocabulary_file import read_vocabulary, write_vocabulary
 from elmo_tf2.files import check_file, completed, full_disk_told
 from elmo_tf2.locks import locked
@@ -225,9 +226,9 @@ class RunFolder:
 
 
 def _check_words(heldout: str | os.PathLike[str]) -> None:
-    with open(check_file(heldout, "held-out text"), "rb") as lines:
-        if not any(line.split() for line in lines):
-            raise ValueError(
-                f"{heldout} has no words, so nothing can be measured on it. Put held-out sentences "
-                "in, or leave the file away."
-            )
+    texts = read_lines(check_file(heldout, "held-out text"))
+    if not any(words_between_spaces(line) for lines in texts for line in lines):
+        raise ValueError(
+            f"{heldout} has no words, so nothing can be measured on it. Put held-out sentences in, "
+            "or leave the file away."
+        )

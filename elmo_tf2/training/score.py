@@ -205,7 +205,7 @@ def write_scores(
 
     Args:
         model: a `LanguageModel` or `MaskedLanguageModel`.
-        text: file with a sentence a line, tokens apart by spaces.
+        text: file with one sentence per line, tokens apart by spaces.
         vocabulary: the model's.
         path: the file to make.
         overwrite: whether an existing one may be replaced.

@@ -1,4 +1,4 @@
-"""ElmoEmbeddings: one vector a sentence, and texts without any word."""
+"""ElmoEmbeddings: one vector per sentence, and texts without any word."""
 
 import keras
 import numpy as np
