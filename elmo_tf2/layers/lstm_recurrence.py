@@ -104,8 +104,11 @@ def lstm_recurrence(
             end = tf.maximum(end, t + 1)
             inputs = tokens[start : tf.gather(starts, end)]
             if inputs_repeat:
-                inputs, place = tf.raw_ops.UniqueV2(x=inputs, axis=[0])
-                inputs = tf.ensure_shape(inputs, [None, features])
+                # Not UniqueV2's own values: they have no gradient, which tapes of higher order ask for.
+                distinct, place = tf.raw_ops.UniqueV2(x=tf.stop_gradient(inputs), axis=[0])
+                index = tf.range(tf.shape(inputs)[0])
+                first = tf.math.unsorted_segment_min(index, place, tf.shape(distinct)[0])
+                inputs = tf.gather(inputs, first)
             gates_of_inputs = tf.nn.bias_add(_product(inputs, input_kernel), bias)
 
             def step(

@@ -349,6 +349,30 @@ def test_training_changes_no_vector_and_no_gradient(name):
         np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize("training", [False, True])
+def test_the_gradient_has_a_gradient(training):
+    bilm, _ = make_bilm(CONFIGS["small"])
+    ids = tf.constant(char_ids(SENTENCES))
+    kernel = bilm.forward_layers[0].kernel
+
+    def gradient():
+        with tf.GradientTape(persistent=True) as tape:
+            loss = tf.reduce_sum(tf.sin(bilm(ids, training=training).layers()[-1]))
+        return tape.gradient(loss, kernel.value)
+
+    with tf.GradientTape() as tape:
+        found = tf.reduce_sum(gradient() ** 2)
+    direction = 1e-3 * tf.sin(tf.range(tf.size(kernel), dtype=tf.float32))
+    direction = tf.reshape(direction, kernel.shape)
+    change = tf.reduce_sum(tape.gradient(found, kernel.value) * direction)
+    sums = []
+    for sign in (1, -1):
+        kernel.assign_add(sign * direction)
+        sums.append(tf.reduce_sum(gradient() ** 2))
+        kernel.assign_sub(sign * direction)
+    np.testing.assert_allclose(change, (sums[0] - sums[1]) / 2, rtol=1e-2)  # of differences
+
+
 # --- errors
 
 
