@@ -125,7 +125,7 @@ class LSTMWithProjection(keras.layers.Layer):
         self,
         inputs: tf.Tensor,
         mask: tf.Tensor | None = None,
-        initial_state: tuple[tf.Tensor, tf.Tensor] | None = None,
+        initial_state: State | None = None,
         training: bool | None = None,
     ) -> tf.Tensor | tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         if mask is None:

@@ -56,6 +56,12 @@ def pack(batch: tf.RaggedTensor, go_backwards: bool = False) -> PackedSequence:
     return PackedSequence(tf.gather(batch.values, indices), batch_sizes, indices, order)
 
 
+def one_step(rows: tf.Tensor) -> PackedSequence:
+    """A batch of sentences of one token each, `(batch, features)`."""
+    number = tf.shape(rows)[0]
+    return PackedSequence(rows, number[tf.newaxis], tf.range(number), tf.range(number))
+
+
 def ragged(values: tf.Tensor, mask: tf.Tensor) -> tf.RaggedTensor:
     """The rows of `(tokens, …)` whose places a mask `(batch, tokens)` marks."""
     lengths = tf.math.count_nonzero(mask, axis=1, dtype=tf.int32)
