@@ -213,21 +213,10 @@ class SavedModelEncoder(Encoder):
 
 
 def encoder_of(model: Model, layers: Layers = None, dtype: str | None = None) -> Encoder:
-    """The encoder of a model.
+    """The encoder of a model, or of the file or folder of one; refuses what is none.
 
-    Args:
-        model: a `BiLM`, an `ElmoEmbeddings`, or the path of a SavedModel or of what
-            `read_weights` reads, but for a TF1 Hub module.
-        layers: numbers of the layers to compute, "mix" for their weighted sum, None for all.
-        dtype: "float32" or "bfloat16", of the weights and products. None: the model's own.
-
-    Returns:
-        An `Encoder`.
-
-    Raises:
-        FileNotFoundError: if there is nothing at the path.
-        ValueError: if it is none of these, or has no such layers; or `dtype` is not None for a
-            SavedModel, which computes as it was exported.
+    `layers` are numbers, or "mix" for the weighted sum; None for all. `dtype` is "float32" or
+    "bfloat16", of the weights and products; None for the model's own.
     """
     if isinstance(model, (str, os.PathLike)):
         model = Path(os.path.expanduser(model))

@@ -178,7 +178,7 @@ class BiLM(keras.Model):
             return output.map(drop_boundaries)
         # Only the states that the boundaries leave behind are wanted, and after the first one all
         # sentences that start from zeros have the same.
-        begin, end = tf.unstack(boundaries)
+        begin, end = tf.unstack(boundaries, num=2)
         rows = words.nrows()
         state: State = self._states(initial_state, 1 if initial_state is None else rows)
         state = self._state_after(begin, end, state, gradient)

@@ -19,7 +19,7 @@ def add_boundaries(vectors: tf.RaggedTensor, boundaries: tf.Tensor) -> tf.Ragged
         tf.RaggedTensor.from_row_lengths(
             tf.repeat(vector[tf.newaxis], vectors.nrows(), axis=0), one, validate=False
         )
-        for vector in tf.unstack(boundaries)
+        for vector in tf.unstack(boundaries, num=2)
     )
     return tf.concat([begin, vectors, end], axis=1)
 

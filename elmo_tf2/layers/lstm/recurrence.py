@@ -6,14 +6,8 @@ from typing import Any, Literal, NamedTuple
 
 import tensorflow as tf
 
-from elmo_tf2.layers.lstm.unroll import (
-    BackwardLoop,
-    ForwardArrays,
-    ForwardLoop,
-    LSTMSpec,
-    Steps,
-    Weights,
-)
+from elmo_tf2.layers.lstm.spec import LSTMSpec, Steps, Weights
+from elmo_tf2.layers.lstm.unroll import BackwardLoop, ForwardArrays, ForwardLoop
 
 Gradient = Literal["store", "recompute", "inference"]
 
