@@ -169,13 +169,18 @@ class BiLM(keras.Model):
                 LSTMs.
         """
         self._check("words", words, "(batch, (tokens)")
+        # Equal word vectors are multiplied once, but where they are given and may want a gradient:
+        # each has one of its own then.
+        inputs_repeat = words.dtype.is_integer or gradient == "inference"
+        run = functools.partial(
+            self._run, gradient=gradient, inputs_repeat=inputs_repeat and drop is None, drop=drop
+        )
         if not self.config.sentence_boundaries or not use_boundaries:
-            return self._run(self._word_vectors(words), initial_state, gradient, drop)
+            return run(self._word_vectors(words), initial_state)
         word_vectors, boundaries = self._vectors_and_boundaries(words)
         if self.config.is_merged:  # its upper layers read the vectors of <S> and </S> too
             word_vectors = add_boundaries(word_vectors, boundaries)
-            output = self._run(word_vectors, initial_state, gradient, drop)
-            return output.map(drop_boundaries)
+            return run(word_vectors, initial_state).map(drop_boundaries)
         # Only the states that the boundaries leave behind are wanted, and after the first one all
         # sentences that start from zeros have the same.
         begin, end = tf.unstack(boundaries, num=2)
@@ -184,7 +189,7 @@ class BiLM(keras.Model):
         state = self._state_after(begin, end, state, gradient)
         if initial_state is None and gradient != "inference":
             state = [[tf.repeat(value, rows, axis=0) for value in pair] for pair in state]
-        output = self._run(word_vectors, state, gradient, drop)
+        output = run(word_vectors, state)
         if not return_state or gradient == "inference":
             return output._replace(state=())
         return output._replace(state=self._state_after(end, begin, output.state, gradient))
@@ -271,6 +276,7 @@ class BiLM(keras.Model):
         word_vectors: tf.RaggedTensor,
         initial_state: State | None,
         gradient: Gradient,
+        inputs_repeat: bool,
         drop: Drop | None,
     ) -> BiLMOutput:
         """Runs the LSTMs over word vectors as they are, without sentence boundaries."""
@@ -281,7 +287,7 @@ class BiLM(keras.Model):
             [pack(word_vectors, go_backwards) for go_backwards in (False, True)],
             state,
             gradient,
-            inputs_repeat=drop is None,
+            inputs_repeat,
             merge=functools.partial(self._merge, word_vectors.values)
             if self.config.is_merged
             else None,

@@ -392,6 +392,27 @@ def test_the_gradient_has_a_gradient(training):
     np.testing.assert_allclose(change, (sums[0] - sums[1]) / 2, rtol=1e-2)  # of differences
 
 
+@pytest.mark.parametrize("training", [False, True])
+def test_of_equal_word_vectors_each_has_a_gradient_of_its_own(training):
+    bilm, _ = make_bilm(CONFIGS["small"])
+    words = bilm.char_cnn(char_ids([["the", "cat", "the", "cat"]]))
+    direction = np.zeros((1, 4, 4), "float32")
+    direction[0, 2] = [1e-3, -1e-3, 1e-3, 1e-3]  # of the second "the" alone
+
+    def squared_gradient(words):
+        with tf.GradientTape(persistent=True) as tape:
+            tape.watch(words)
+            loss = tf.reduce_sum(tf.sin(bilm(words, training=training).layers()[-1]))
+        return tf.reduce_sum(tape.gradient(loss, words) ** 2)
+
+    with tf.GradientTape() as tape:
+        tape.watch(words)
+        result = squared_gradient(words)
+    slope = tf.reduce_sum(tape.gradient(result, words) * direction)
+    change = squared_gradient(words + direction) - squared_gradient(words - direction)
+    np.testing.assert_allclose(slope, change / 2, rtol=1e-2)  # of differences
+
+
 # --- errors
 
 
