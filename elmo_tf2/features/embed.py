@@ -139,8 +139,8 @@ def embed_file(
     unfinished = UnfinishedFile(output)
     with unfinished.locked():
         check_free(output, overwrite, inputs=[model, text])
-        encoder = encoder_of(model, layers, computed)._replace(sentence=sentence, dtype=stored)
-        encoder = encoder._replace(tokenizer=tokenizer or encoder.tokenizer)
+        encoder = encoder_of(model, layers, computed).replace(sentence=sentence, dtype=stored)
+        encoder = encoder.replace(tokenizer=tokenizer or encoder.tokenizer)
         progress = unfinished.resume(encoder, text, overwrite)
         progress = progress or unfinished.lay_out(encoder, text)
         unfinished.converted.unlink(missing_ok=True)

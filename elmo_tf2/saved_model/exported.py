@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from elmo_tf2.characters import checked_lengths, words_to_char_ids
 from elmo_tf2.data.tokenizers import tokenize
-from elmo_tf2.layers.packing import padded
+from elmo_tf2.layers.ragged import from_padded, mean_of_rows, to_padded
 from elmo_tf2.models import ElmoEmbeddings
 from elmo_tf2.models.word_table import WordTable
 from elmo_tf2.saved_model.contract import SEQUENCE_LEN, SIGNATURES, STRINGS, TOKENS, Tensor
@@ -149,54 +149,43 @@ def _encoding(
     A function and not a method, so that the Keras layer is no part of the saved object.
     """
     encoder = elmo.encoder
-    # Known beforehand as long as the encoder stays as it is, and given as constants of the graph:
-    # the tensors themselves would be captured as inputs of it.
-    start = None if encoder_learns else encoder.state_at_start()
-    start = start and [(h.numpy(), c.numpy()) for h, c in start]
+    # The state after <S> is known beforehand as long as the encoder stays as it is.
+    start = None if encoder_learns else encoder.start_state()
 
     @tf.function(input_signature=[_TOKENS, _LENGTHS], autograph=False)
     def encode(tokens: tf.Tensor, sequence_len: tf.Tensor) -> dict[str, tf.Tensor]:
+        mask = tf.sequence_mask(sequence_len, tf.shape(tokens)[1])
+        words = from_padded(tokens, mask)
         values = list(zip(elmo.weights, variables, strict=True))
-        is_real = tf.sequence_mask(sequence_len, tf.shape(tokens)[1])
-        words = tf.boolean_mask(tokens, is_real)
         with keras.StatelessScope(state_mapping=values):
             if table is None:
-                char_ids = words_to_char_ids(words, elmo.config.max_characters)
+                char_ids = words_to_char_ids(words.values, elmo.config.max_characters)
                 word_vectors = encoder.char_cnn(char_ids)
             else:
-                word_vectors = table.word_vectors(encoder, words)
-            if encoder_learns:
-                encoded = encoder.encode(word_vectors, is_real, return_state=False)
-            else:
-                word_vectors = tf.stop_gradient(word_vectors)
-                encoded = encoder.encode_without_gradient(word_vectors, is_real, start)
-            layers = [tf.cast(layer, tf.float32) for layer in encoded.layers()]
+                word_vectors = table.word_vectors(encoder, words.values)
+            output = encoder.encode(
+                words.with_values(
+                    word_vectors if encoder_learns else tf.stop_gradient(word_vectors)
+                ),
+                start,
+                return_state=False,
+                gradient="recompute" if encoder_learns else "inference",
+                use_boundaries=start is None,
+            )
+            layers = [tf.cast(layer.values, tf.float32) for layer in output.layers()]
             mixed = elmo.mixes[0](layers, training=False)
-        return _outputs(encoded.word_vectors, layers, mixed, is_real, sequence_len)
+        by_token = {
+            "word_emb": tf.cast(output.word_vectors.values, tf.float32),
+            **{f"lstm_outputs{index}": layers[index] for index in range(1, len(layers))},
+            "elmo": mixed,
+        }
+        return {
+            **{name: to_padded(vectors, mask) for name, vectors in by_token.items()},
+            "default": mean_of_rows(words.with_values(mixed)),
+            "sequence_len": sequence_len,
+        }
 
     return encode
-
-
-def _outputs(
-    word_vectors: tf.Tensor,
-    layers: list[tf.Tensor],
-    mixed: tf.Tensor,
-    is_real: tf.Tensor,
-    sequence_len: tf.Tensor,
-) -> dict[str, tf.Tensor]:
-    """All outputs of the contract, from vectors of the real words alone."""
-    num_words = tf.cast(tf.maximum(sequence_len, 1), mixed.dtype)[:, tf.newaxis]
-    sums = tf.math.unsorted_segment_sum(mixed, tf.where(is_real)[:, 0], tf.size(sequence_len))
-    by_word = {
-        "word_emb": tf.cast(word_vectors, tf.float32),
-        **{f"lstm_outputs{index}": layers[index] for index in range(1, len(layers))},
-        "elmo": mixed,
-    }
-    return {
-        **{name: padded(vectors, is_real) for name, vectors in by_word.items()},
-        "default": sums / num_words,
-        "sequence_len": sequence_len,
-    }
 
 
 def _elmo_only(outputs: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
