@@ -48,15 +48,9 @@ SENTENCES = (
 class Conversion:
     """What was converted.
 
-    Attributes:
-        kind: form of the source, see `elmo_tf2.weights.detect`.
-        config: sizes of the model.
-        parameters: number of the encoder's weights.
-        folder: the model folder that was written.
-        max_difference: the largest difference between vectors computed from the weights and those
-            of the module itself, for a TF1 Hub module that was run.
-        rounding: the largest difference that rounding to float16 makes to the vectors of a few
-            sentences, if it was wanted.
+    `max_difference` is the largest one between vectors computed from the weights and those of the
+    module itself, of a TF1 Hub module that was run; `rounding` is what float16 makes of the vectors
+    of a few sentences. Both are None if they were not measured.
     """
 
     kind: Kind
@@ -79,23 +73,13 @@ def convert(
     """Turns published weights in any form into a model folder.
 
     Args:
-        source: what `elmo_tf2.weights.read_weights` takes.
+        source: what `elmo_tf2.weights.read_weights` takes, as `options` and `vocab`.
         folder: the model folder to make.
         options: JSON file with the sizes, if it is not beside the weights.
         vocab: text file with the words, if it is not beside the weights.
         prove: whether a TF1 Hub module is run to compare its vectors.
-        overwrite: whether an existing folder may be replaced.
+        overwrite: whether an existing model folder may be replaced.
         dtype: "float32"; or "float16" for half the size, see `write_model_folder`.
-
-    Returns:
-        A `Conversion`.
-
-    Raises:
-        FileExistsError: if there is something at `folder` and `overwrite` is False, or what is
-            there is more than a model folder.
-        FileNotFoundError: if a file is missing.
-        ValueError: if the weights are broken, or do not give a TF1 Hub module's own vectors, or
-            are past what float16 holds.
     """
     check_free(folder, overwrite, MODEL_FOLDER_PARTS, [source, options, vocab])
     kind, weights, max_difference = _read_and_verify(source, options, vocab, True, prove)

@@ -254,16 +254,15 @@ def test_a_module_needs_one_input_of_any_name_and_one_output(tmp_path):
             {"elmo": "word_emb"},
             r"`elmo` has another shape than .* Expected \(6, 24, 8\). Found: \(6, 24, 4\)",
         ),
-        ({"elmo": np.nan}, "`elmo` must be finite numbers of float32. Found: float32, or NaN"),
-        ({"elmo": 0.0}, "do not give the module's own vectors"),
+        ({"elmo": "nan"}, "`elmo` must be finite numbers of float32. Found: float32, or NaN"),
     ],
 )
 def test_a_module_of_other_outputs_is_an_error(published, outputs, message, tmp_path, monkeypatch):
     module, _ = published
     vectors = module_of_convert._vectors_of_module(str(module), tf.constant(SENTENCES))
-    for name, of in outputs.items():
-        outputs[name] = vectors[of] if isinstance(of, str) else np.full_like(vectors["elmo"], of)
-    monkeypatch.setattr(module_of_convert, "_vectors_of_module", lambda *_: outputs)
+    vectors["nan"] = np.full_like(vectors["elmo"], np.nan)
+    changed = {name: vectors[of] for name, of in outputs.items()}
+    monkeypatch.setattr(module_of_convert, "_vectors_of_module", lambda *_: changed)
     with pytest.raises(ValueError, match=f"module.*{message}"):
         convert(module, tmp_path / "model")
     assert not (tmp_path / "model").exists()

@@ -5,33 +5,17 @@ here the shapes are checked, and then the values are read and put together.
 """
 
 import dataclasses
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Protocol
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
 from elmo_tf2.config import ElmoConfig
 from elmo_tf2.weights.check import check_mix_shapes, check_shapes, check_softmax_shapes
+from elmo_tf2.weights.checkpoint_variables import CheckpointVariables
 from elmo_tf2.weights.elmo_weights import ElmoWeights, Mix, Softmax
+from elmo_tf2.weights.hdf5 import Hdf5File
 from elmo_tf2.weights.schema import Weight, shape_in_files
-
-
-class OpenFile(Protocol):
-    """What HDF5 files and TensorFlow's checkpoints have in common."""
-
-    @property
-    def path(self) -> str:
-        """The file."""
-
-    @property
-    def shapes(self) -> Mapping[str, tuple[int, ...]]:
-        """The shape of each array by its name in the file."""
-
-    def check_stored(self, names: Iterable[str]) -> None:
-        """Checks that these are float arrays whose bytes the file has."""
-
-    def read(self, name: str) -> np.ndarray:
-        """Reads an array that passed `check_stored`, as finite float32 numbers."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,7 +29,7 @@ class StoredWeights:
         layout: what to take of a stored array, by the schema's names; all of it if not given.
     """
 
-    file: OpenFile
+    file: Hdf5File | CheckpointVariables
     names: dict[str, str]
     source: str
     layout: Mapping[str, Any] = dataclasses.field(default_factory=dict)
