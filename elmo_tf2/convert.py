@@ -166,8 +166,8 @@ def _vectors_of_module(module: str, sentences: tf.Tensor) -> dict[str, np.ndarra
         signatures = load_graph(module, hub.load).signatures
     except ValueError as error:
         raise ValueError(
-            f"{error} Without a proof (`prove=False`, on the command line `--no-prove`) the graph "
-            "is not needed."
+            f"{error} Without the comparison (`prove=False`, on the command line `--no-prove`) the "
+            "graph is not needed."
         ) from error
     inputs = signatures["default"].structured_input_signature[1] if "default" in signatures else {}
     if [spec.dtype for spec in inputs.values()] != [tf.string]:

@@ -51,7 +51,7 @@ def convert(
         Dtype,
         typer.Option(
             help="float16 halves the size: matrices are rounded, and the change of the vectors is "
-            "told. This package reads them as any other; other readers may not."
+            "printed. This package reads them as any other; other readers may not."
         ),
     ] = Dtype.float32,
     overwrite: Overwrite = False,

@@ -24,7 +24,14 @@ from elmo_tf2.weights.checkpoint_variables import named_as_latest, open_checkpoi
 from elmo_tf2.weights.elmo_weights import ElmoWeights
 from elmo_tf2.weights.files import visible_files
 from elmo_tf2.weights.model_folder import OPTIONS_FILE, VOCABULARY_FILE
-from elmo_tf2.weights.schema import SOFTMAX, TF1, by_name, encoder_weights, weight_names
+from elmo_tf2.weights.schema import (
+    SOFTMAX,
+    TF1,
+    TRAINING_SCOPE,
+    by_name,
+    encoder_weights,
+    weight_names,
+)
 
 _STATE_FILE = "checkpoint"
 _TRAINING_SCALAR = re.compile(r"(?:^|/)(?:global_step|train_perplexity|beta\d_power)$")
@@ -150,7 +157,7 @@ def write_tf1_checkpoint(
 
     Args:
         weights: the weights.
-        prefix: the checkpoint's path, `…/model.ckpt-0` say.
+        prefix: the checkpoint's path, such as `…/model.ckpt-0`.
         fresh_optimizer: whether to write also what bilm-tf's `restart.py` looks for besides: the
             state of Adagrad before the first update.
 
@@ -191,16 +198,14 @@ def write_tf1_checkpoint(
 
 def _variables(weights: ElmoWeights) -> dict[str, Any]:
     """The weights by their names in bilm-tf's training."""
-    has_one_layer = weights.config.num_layers == 1
+    column = "tf1_training_one_layer" if weights.config.num_layers == 1 else "tf1_training"
     variables = {
-        weight.tf1_training_one_layer if has_one_layer else weight.tf1_training: weights.arrays[
-            weight.name
-        ]
+        getattr(weight, column): weights.arrays[weight.name]
         for weight in encoder_weights(weights.config)
     }
     if weights.softmax is not None:
         variables |= by_name(SOFTMAX, weights.softmax)
-    return {f"lm/{name}": array for name, array in variables.items()}
+    return {f"{TRAINING_SCOPE}/{name}": array for name, array in variables.items()}
 
 
 def _check_separate(config: ElmoConfig, source: str) -> None:
