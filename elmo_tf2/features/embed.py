@@ -135,7 +135,7 @@ def embed_file(
     folder = WorkFolder(output)
     with folder.locked():
         check_free(output, overwrite, inputs=[model])
-        encoder = encoder_of(model, layers, computed)._replace(sentence=sentence, dtype=stored)
+        encoder = encoder_of(model, layers, computed).replace(sentence=sentence, dtype=stored)
         wanted = Progress(
             encoder.fingerprint,
             digest_of(text),

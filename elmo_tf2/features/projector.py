@@ -86,7 +86,7 @@ def write_projector(
     check_choices(tokenizer, sentence)
     text, folder = check_file(text_path, "text"), Path(folder)
     check_utf8(folder.absolute())
-    encoder = encoder_of(model, layers)._replace(sentence=sentence)
+    encoder = encoder_of(model, layers).replace(sentence=sentence)
     earlier = [path.name for path in folder.glob("layer*.tsv")]
     parts = [CONFIG_FILE, METADATA_FILE, "mix.tsv", *earlier]
     check_free(folder, overwrite, parts, [model, text])
