@@ -346,18 +346,7 @@ class ElmoConfig:
 
 
 def read_options(path: str | os.PathLike[str]) -> dict[str, Any]:
-    """Reads the JSON object of an `options.json`.
-
-    Args:
-        path: the file.
-
-    Returns:
-        The dictionary as it stands.
-
-    Raises:
-        FileNotFoundError: if there is no such file.
-        ValueError: if it is not a JSON object.
-    """
+    """Reads the JSON object of an `options.json`."""
     path = check_file(path, "options file")
     try:
         options = json.loads(path.read_bytes())  # with or without a byte order mark
@@ -369,18 +358,7 @@ def read_options(path: str | os.PathLike[str]) -> dict[str, Any]:
 
 
 def check_filters(filters: Any, max_characters: int | None = None) -> tuple[tuple[int, int], ...]:
-    """Validates the character convolutions.
-
-    Args:
-        filters: pairs (width, number).
-        max_characters: the most that a width may be, if known.
-
-    Returns:
-        The same pairs as tuples.
-
-    Raises:
-        ValueError: if they are not pairs of positive integers, or a width is too large.
-    """
+    """Validates the character convolutions."""
     try:
         pairs = tuple((width, number) for width, number in filters)
     except (TypeError, ValueError):

@@ -21,15 +21,7 @@ class Tokenizer(str, Enum):
 
 
 def model_argument(metavar: str, what: str) -> Any:
-    """A model that is named by its path or as a preset: for `elmo_tf2.presets.find_model`.
-
-    Args:
-        metavar: what help calls it.
-        what: what it may be.
-
-    Returns:
-        The argument of a command.
-    """
+    """A model that is named by its path or as a preset: for `elmo_tf2.presets.find_model`."""
     return typer.Argument(
         metavar=metavar,
         help=f"{what} Or the name of a model that comes with the package, elmo_mini_en; what lies "
@@ -73,21 +65,7 @@ def checked_model(
     vocab: Path | None = None,
     only_weights: bool = False,
 ) -> Path:
-    """Finds a model, and what is wrong with it or the files beside it, before TensorFlow is there.
-
-    Args:
-        model: its path or the name of a preset.
-        options: its sizes, if they are given.
-        vocab: its words, if they are given.
-        only_weights: whether it must be something that `read_weights` reads.
-
-    Returns:
-        Its path.
-
-    Raises:
-        FileNotFoundError: if a file is missing.
-        ValueError: if it is no model, or a file can't be read.
-    """
+    """Finds a model, and its faults and those of the files beside it, without TensorFlow."""
     from elmo_tf2.weights import detect, read_weights
     from elmo_tf2.weights.files import WEIGHTS_FILE, find_options, find_weights, the_only
 

@@ -41,17 +41,7 @@ class Commands(TyperGroup):
     """Tells users of their mistakes in a line instead of a traceback."""
 
     def invoke(self, ctx: Any) -> Any:
-        """Runs a command.
-
-        Args:
-            ctx: its context.
-
-        Returns:
-            What the command returns.
-
-        Raises:
-            Exit: with code 1 after an error, 130 after Ctrl-C or SIGTERM.
-        """
+        """Runs a command."""
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt:

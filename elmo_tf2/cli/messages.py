@@ -18,11 +18,7 @@ _TENSORFLOW_LOG_LEVEL = "TF_CPP_MIN_LOG_LEVEL"
 
 
 def say(text: str = "") -> None:
-    """Prints a part of the result.
-
-    Args:
-        text: what to print.
-    """
+    """Prints a part of the result."""
     try:
         typer.echo(text)
     except OSError as error:
@@ -38,11 +34,7 @@ def drop_output() -> None:
 
 
 def say_table(rows: Iterable[tuple[str, str]]) -> None:
-    """Prints names and values below one another.
-
-    Args:
-        rows: pairs of both.
-    """
+    """Prints names and values below one another."""
     rows = list(rows)
     width = max((len(name) for name, _ in rows), default=0)
     for name, value in rows:
@@ -50,12 +42,7 @@ def say_table(rows: Iterable[tuple[str, str]]) -> None:
 
 
 def say_columns(rows: Sequence[Sequence[str]], to_the_right: Collection[int] = ()) -> None:
-    """Prints a table whose columns stand below one another.
-
-    Args:
-        rows: its cells.
-        to_the_right: numbers of the columns that end at the same place.
-    """
+    """Prints a table whose columns stand below one another."""
     widths = [max(map(cell_len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         cells = []
@@ -66,23 +53,12 @@ def say_columns(rows: Sequence[Sequence[str]], to_the_right: Collection[int] = (
 
 
 def complain(text: str) -> None:
-    """Prints a warning or an error.
-
-    Args:
-        text: what to print.
-    """
+    """Prints a warning or an error."""
     typer.echo(text, err=True)
 
 
 def error_text(error: BaseException) -> str | None:
-    """What to tell of an error that is the user's or the machine's.
-
-    Args:
-        error: any error.
-
-    Returns:
-        The text, or None if it is a fault of the program, of which the traceback should be seen.
-    """
+    """What to tell of an error that is the user's or the machine's."""
     if isinstance(error, BrokenPipeError):
         return None  # of a program that this one started
     of_hdf5 = re.search(r"filename = '(.*?)',.* errno = (\d+),", str(error), re.DOTALL)
@@ -112,11 +88,7 @@ class WarningHandler(logging.Handler):
     """Prints what the library logs."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Prints a record.
-
-        Args:
-            record: of a logger.
-        """
+        """Prints a record."""
         complain(f"{record.levelname.capitalize()}: {record.getMessage()}")
 
 
@@ -129,11 +101,7 @@ def show_warnings() -> None:
 
 @contextlib.contextmanager
 def warnings_later() -> Iterator[None]:
-    """Hides the library's warnings of what will be read again.
-
-    Yields:
-        Nothing.
-    """
+    """Hides the library's warnings of what will be read again."""
     logging.disable(logging.WARNING)
     try:
         yield
@@ -147,9 +115,6 @@ def quiet_imports() -> Iterator[None]:
 
     Some versions, such as 2.21, then print notes on the machine at any log level. With
     TF_CPP_MIN_LOG_LEVEL=0 in the environment everything is printed.
-
-    Yields:
-        Nothing.
     """
     if os.environ.get(_TENSORFLOW_LOG_LEVEL) == "0" or "tensorflow" in sys.modules:
         yield
@@ -174,17 +139,7 @@ def quiet_imports() -> Iterator[None]:
 def progress_bar(
     waiting_for: str, doing: str = "Embedding", unit: str = "tokens"
 ) -> Iterator[Callable[..., None]]:
-    """Shows how much is done, the rate and the time left, on a terminal.
-
-    Args:
-        waiting_for: what happens until the first is done.
-        doing: what is done.
-        unit: of what is counted.
-
-    Yields:
-        A function to call with the number that is done and that of all, 0 if it is not known. Its
-        arguments `doing` and `unit` are for work in several parts.
-    """
+    """Shows how much is done, the rate and the time left, on a terminal."""
     from rich import progress
     from rich.console import Console
 

@@ -34,15 +34,7 @@ def read_vocabulary(path: StrPath) -> tuple[str, ...]:
 
 
 def can_be_written(word: str) -> bool:
-    """Whether a vocabulary file can hold a word: it would be read back as the same word.
-
-    Args:
-        word: any text.
-
-    Returns:
-        True if it has no white space round it, no line break, no zero and no byte order mark
-        before it, and is no mark of bilm-tf's.
-    """
+    """Whether a vocabulary file can hold a word: it would be read back as the same word."""
     is_bare = word == word.strip() and not word.startswith("\ufeff")
     return is_bare and word != _NOT_A_WORD and not set("\n\r\0") & set(word)
 

@@ -272,17 +272,7 @@ def _streams(sentences: tf.RaggedTensor) -> _Streams:
 def check_enough_text(
     paths: Sequence[str], batch_size: int, unroll_steps: int, masking: Masking | None
 ) -> None:
-    """Checks that a shard has a window of every row.
-
-    Args:
-        paths: the shards.
-        batch_size: int > 0. Rows of a batch over all workers.
-        unroll_steps: int > 0. Tokens of a window.
-        masking: how words are masked, or None.
-
-    Raises:
-        ValueError: if none has.
-    """
+    """Checks that a shard has a window of every row."""
     check_integer("batch_size", batch_size)
     check_integer("unroll_steps", unroll_steps)
     more_a_sentence = 1 if masking is None else 2  # inputs beside its words

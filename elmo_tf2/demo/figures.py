@@ -85,15 +85,6 @@ def figures_of(
 ) -> WordFigures:
     """Computes the figures of a word.
 
-    Args:
-        word: the word.
-        senses: its sentences by sense.
-        layers: by layer, the word's vectors `(sentences, dimensions)` in the same order.
-        layer: name of the layer to judge.
-
-    Returns:
-        The figures.
-
     Example:
     >>> layers = {"top": np.array([[1, 0], [1, 0.1], [0, 1], [0.1, 1]])}
     >>> figures = figures_of("bank", {"river": ["a", "b"], "money": ["c", "d"]}, layers, "top")

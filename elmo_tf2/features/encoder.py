@@ -59,14 +59,7 @@ class Encoder:
         return vectors * len(self.layers) * self.dim * np.dtype(self.dtype).itemsize
 
     def encode(self, batch: list[Sentence]) -> list[np.ndarray]:
-        """Computes a batch, whose longest sentence comes first.
-
-        Returns:
-            An array of `shape` and `dtype` for every sentence.
-
-        Raises:
-            ValueError: if a value is NaN, infinite, or past what `dtype` holds.
-        """
+        """Computes a batch, whose longest sentence comes first."""
         ends = np.cumsum([len(sentence.words) for sentence in batch])
         layers = [np.split(layer.numpy(), ends[:-1]) for layer in self._layers_of(batch)]
         return [self._reduced(np.stack(vectors)) for vectors in zip(*layers, strict=True)]

@@ -100,7 +100,7 @@ def export_saved_model(
 
 def _check(elmo: ElmoEmbeddings, trainable: str, dtype: str, words: Sequence[str]) -> None:
     """Checks the arguments of `export_saved_model`."""
-    check_choice("trainable", trainable, TRAINABLE)
+    check_choice("trainable", trainable, tuple(TRAINABLE))
     check_choice("dtype", dtype, DTYPES)
     if dtype == "bfloat16" and trainable == "all":
         raise ValueError(

@@ -71,15 +71,7 @@ class Checkpoints:
         return self._manager.latest_checkpoint
 
     def save(self) -> str:
-        """Writes a checkpoint.
-
-        Returns:
-            Its path.
-
-        Raises:
-            FloatingPointError: if a weight is NaN or infinite.
-            OSError: if the disk has no room; nothing of it stays.
-        """
+        """Writes a checkpoint."""
         for variable in self._model.trainable_variables:
             value = keras.ops.convert_to_tensor(variable)
             if not np.isfinite(float(tf.reduce_sum(value))):
@@ -121,12 +113,7 @@ class Checkpoints:
                     entry.unlink()
 
     def restore(self) -> None:
-        """Gives the model what the latest checkpoint has.
-
-        Raises:
-            FileNotFoundError: if there is none.
-            ValueError: if it is of another model or optimizer.
-        """
+        """Gives the model what the latest checkpoint has."""
         if self.latest is None:
             raise FileNotFoundError(f"There is no checkpoint in {self._folder}.")
         try:

@@ -132,19 +132,7 @@ def _train(
 def make_model(
     config: PretrainingConfig, vocabulary: Vocabulary, initial: ElmoWeights | None = None
 ) -> PretrainingModel:
-    """Makes the compiled model of a run before its first update.
-
-    Args:
-        config: of the run.
-        vocabulary: words of the softmax.
-        initial: weights to begin with, or None.
-
-    Returns:
-        The model.
-
-    Raises:
-        ValueError: if the initial weights are of other sizes or another vocabulary.
-    """
+    """Makes the compiled model of a run before its first update."""
     keras.utils.set_random_seed(config.seed)
     is_sampled = config.num_negatives is not None and config.num_negatives < len(vocabulary)
     model = _class_of(config.model)(
@@ -197,16 +185,7 @@ def language_model(weights: ElmoWeights) -> tuple[PretrainingModel, Vocabulary]:
 def set_initial_weights(
     model: PretrainingModel, weights: ElmoWeights, vocabulary: Vocabulary
 ) -> None:
-    """Gives a language model the weights of another one, with its softmax if it has one.
-
-    Args:
-        model: the model.
-        weights: the weights.
-        vocabulary: the model's.
-
-    Raises:
-        ValueError: if they are of other sizes or another vocabulary.
-    """
+    """Gives a language model the weights of another one, with its softmax if it has one."""
     # What made words of the text that it was trained on is no matter of its weights.
     sizes = dataclasses.replace(weights.config, tokenizer=model.config.tokenizer)
     if sizes != model.config:

@@ -90,17 +90,7 @@ def masked_scores(
     vocabulary: Vocabulary,
     batch_size: int,
 ) -> Iterator[MaskedScore]:
-    """What `sentence_scores` gives for a masked language model.
-
-    Args:
-        model: the model.
-        sentences: tokens apart by spaces.
-        vocabulary: the model's.
-        batch_size: int > 0. Sentences at once; of no effect on the result.
-
-    Yields:
-        A `MaskedScore` for every sentence, in their order.
-    """
+    """What `sentence_scores` gives for a masked language model."""
     score = _score_function(_sum_of_masked, model, vocabulary)
     for (masked,), tokens, unknown in _score_numbers(score, sentences, batch_size):
         yield MaskedScore(masked, tokens, unknown)
