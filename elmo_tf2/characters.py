@@ -18,8 +18,8 @@ from contextlib import AbstractContextManager, nullcontext
 import numpy as np
 import tensorflow as tf
 
-from elmo_tf2.arguments import shown
 from elmo_tf2.config import NUM_CHARACTERS
+from elmo_tf2.validation import shown
 
 BEGIN_SENTENCE = 257
 END_SENTENCE = 258

@@ -9,7 +9,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from elmo_tf2.arguments import (
+from elmo_tf2.files import check_file
+from elmo_tf2.validation import (
     check_bool,
     check_choice,
     check_integer,
@@ -17,7 +18,6 @@ from elmo_tf2.arguments import (
     one_line,
     shown,
 )
-from elmo_tf2.files import check_file
 
 logger = logging.getLogger(__name__)
 

@@ -9,7 +9,10 @@ from typing import Any, get_type_hints
 
 import yaml
 
-from elmo_tf2.arguments import (
+from elmo_tf2.config import ElmoConfig
+from elmo_tf2.data.masking import Masking
+from elmo_tf2.files import check_file
+from elmo_tf2.validation import (
     MAX_SEED,
     check_choice,
     check_integer,
@@ -19,9 +22,6 @@ from elmo_tf2.arguments import (
     one_line,
     shown,
 )
-from elmo_tf2.config import ElmoConfig
-from elmo_tf2.data.masking import Masking
-from elmo_tf2.files import check_file
 
 LEARNING_RATES = {"adagrad": 0.2, "adam": 0.001}  # of each optimizer, unless it is told
 DECAYS = ("none", "linear", "cosine")

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from elmo_tf2.arguments import MAX_INTEGER, shown
 from elmo_tf2.cli.arguments import Prove, Tokenizer, checked_model, model_argument
 from elmo_tf2.cli.messages import complain, progress_bar, quiet_imports, say
 from elmo_tf2.config import MAX_LAYERS
 from elmo_tf2.feature_files import check_features, work_folder
 from elmo_tf2.files import check_file, check_free
 from elmo_tf2.presets import find_model
+from elmo_tf2.validation import MAX_INTEGER, shown
 
 if TYPE_CHECKING:
     from elmo_tf2.models import ElmoEmbeddings

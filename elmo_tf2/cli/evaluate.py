@@ -6,11 +6,11 @@ from typing import Annotated
 
 import typer
 
-from elmo_tf2.arguments import MAX_INTEGER
 from elmo_tf2.cli.arguments import Options, Overwrite, Vocab, checked_model, model_argument
 from elmo_tf2.cli.messages import progress_bar, quiet_imports, say, say_table
 from elmo_tf2.files import check_file, check_free
 from elmo_tf2.presets import find_model
+from elmo_tf2.validation import MAX_INTEGER
 
 HELP = """\
 Tell how well a language model predicts a text.

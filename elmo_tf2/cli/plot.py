@@ -6,7 +6,6 @@ from typing import Annotated
 
 import typer
 
-from elmo_tf2.arguments import MAX_INTEGER
 from elmo_tf2.cli.arguments import Overwrite, Prove, Tokenizer, checked_model
 from elmo_tf2.cli.embed import readable_model
 from elmo_tf2.cli.messages import progress_bar, quiet_imports, say, say_table
@@ -16,6 +15,7 @@ from elmo_tf2.feature_files import check_picture
 from elmo_tf2.files import check_free
 from elmo_tf2.plot.styles import MAX_GROUPS
 from elmo_tf2.presets import DEFAULT_PRESET
+from elmo_tf2.validation import MAX_INTEGER
 
 HELP = """\
 Draw a word's vectors in every sentence of a text.

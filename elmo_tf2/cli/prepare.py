@@ -7,12 +7,12 @@ from typing import Annotated, Any
 
 import typer
 
-from elmo_tf2.arguments import MAX_INTEGER, MAX_SEED, check_rate
 from elmo_tf2.cli.arguments import Overwrite, Tokenizer
 from elmo_tf2.cli.messages import progress_bar, quiet_imports, say, say_table
 from elmo_tf2.data.shards import MAX_FILES
 from elmo_tf2.data.text_files import find_texts
 from elmo_tf2.files import check_free
+from elmo_tf2.validation import MAX_INTEGER, MAX_SEED, check_rate
 
 HELP = """\
 Turn any text into what a language model is trained on.

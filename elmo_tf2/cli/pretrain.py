@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from elmo_tf2.arguments import MAX_INTEGER, check_choice, one_line
 from elmo_tf2.cli.arguments import checked_model
 from elmo_tf2.cli.messages import quiet_imports, say, say_table
 from elmo_tf2.config import TOKENIZERS, ElmoConfig
 from elmo_tf2.data.vocabulary_file import read_vocabulary
 from elmo_tf2.files import check_file, check_utf8
 from elmo_tf2.pretraining_config import PretrainingConfig
+from elmo_tf2.validation import MAX_INTEGER, check_choice, one_line
 from elmo_tf2.weights.pretraining_run import (
     CONFIG_FILE,
     check_free_for_run,

@@ -3,7 +3,7 @@
 import dataclasses
 from typing import TYPE_CHECKING
 
-from elmo_tf2.arguments import check_rate
+from elmo_tf2.validation import check_rate
 
 if TYPE_CHECKING:
     import tensorflow as tf

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from elmo_tf2.data.text_files import read_lines
-from elmo_tf2.files import StrPath, check_file, completed
+from elmo_tf2.files import StrPath, atomic_write, check_file
 
 # bilm-tf passes this line over without giving it an id.
 _NOT_A_WORD = "!!!MAXTERMID"
@@ -59,7 +59,7 @@ def write_vocabulary(path: StrPath, words: Sequence[str]) -> None:
                 f"{word!r}."
             )
     with (
-        completed(path, overwrite=True) as unfinished,
+        atomic_write(path, overwrite=True) as unfinished,
         open(unfinished, "w", encoding="utf-8", newline="\n") as file,
     ):
         file.writelines(f"{word}\n" for word in words)

@@ -16,13 +16,13 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-from elmo_tf2.arguments import check_integer
 from elmo_tf2.characters import BEGIN_SENTENCE_WORD, END_SENTENCE_WORD, words_to_char_ids
 from elmo_tf2.data.masking import Masking
 from elmo_tf2.data.text_files import read_lines, words_between_spaces
 from elmo_tf2.data.tokenizers import ragged_words
 from elmo_tf2.data.vocabulary import Vocabulary
 from elmo_tf2.files import check_utf8
+from elmo_tf2.validation import check_integer
 
 Window = Mapping[str, tf.Tensor]
 

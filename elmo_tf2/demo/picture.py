@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from elmo_tf2.demo.figures import layer_title
-from elmo_tf2.files import StrPath, completed
+from elmo_tf2.files import StrPath, atomic_write
 from elmo_tf2.plot.picture import draw_panels
 from elmo_tf2.plot.quotes import Quote
 from elmo_tf2.plot.vectors import plane_of
@@ -35,7 +35,7 @@ def draw_senses(
         for sentence in sentences
         if (match := re.search(rf"(?<![A-Za-z]){re.escape(word)}(?![A-Za-z])", sentence))
     ]
-    with completed(path, overwrite=True) as unfinished:
+    with atomic_write(path, overwrite=True) as unfinished:
         draw_panels(
             unfinished,
             f"“{word}” in {len(quotes)} sentences",

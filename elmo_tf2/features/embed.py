@@ -9,7 +9,6 @@ from typing import NamedTuple
 import h5py
 import numpy as np
 
-from elmo_tf2.arguments import check_choice, check_integer
 from elmo_tf2.feature_files import check_features
 from elmo_tf2.features.encoder import Encoder, Layers, Model, encoder_of
 from elmo_tf2.features.formats import WRITERS, Vectors
@@ -26,6 +25,7 @@ from elmo_tf2.features.text import (
 )
 from elmo_tf2.features.work_folder import Progress, WorkFolder
 from elmo_tf2.files import check_free, free_bytes, full_disk_told, rename_to_free
+from elmo_tf2.validation import check_choice, check_integer
 from elmo_tf2.weights.hdf5 import DTYPES
 
 # After these the vectors of words are computed anew, so that a run that goes on need compute no

@@ -144,7 +144,7 @@ class LayerEncoder(Encoder):
     def _contextualize(self, vectors: tf.Tensor, lengths: tf.Tensor) -> list[tf.Tensor]:
         words = tf.RaggedTensor.from_row_lengths(vectors, lengths, validate=False)
         output = self._bilm.encode(
-            words, self._start, gradient="inference", use_boundaries=self._start is None
+            words, self._start, gradient="inference", add_bos_eos=self._start is None
         )
         layers = [layer.values for layer in output.layers()]
         if self._mix is not None:

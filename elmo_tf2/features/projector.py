@@ -6,12 +6,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from elmo_tf2.arguments import check_integer
 from elmo_tf2.features.embed import OnProgress
 from elmo_tf2.features.encoder import Layers, Model, encoder_of
 from elmo_tf2.features.sample import Sample, encoded
 from elmo_tf2.features.text import Sentence, check_choices, read_sentences, readable
-from elmo_tf2.files import check_file, check_free, check_utf8, completed
+from elmo_tf2.files import atomic_write, check_file, check_free, check_utf8
+from elmo_tf2.validation import check_integer
 
 CONFIG_FILE = "projector_config.pbtxt"
 METADATA_FILE = "metadata.tsv"
@@ -104,7 +104,7 @@ def write_projector(
     }
     # One sentence may have more words than are wanted.
     vectors = np.concatenate([arrays[line.number] for line in drawn], axis=1)[:, :max_points]
-    with completed(folder, overwrite, parts) as new:
+    with atomic_write(folder, overwrite, parts) as new:
         new.mkdir()
         for name, layer in zip(encoder.layers, vectors, strict=True):
             np.savetxt(new / f"{name}.tsv", layer, "%.6g", "\t")

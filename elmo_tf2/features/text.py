@@ -8,10 +8,10 @@ from typing import Any, NamedTuple
 
 import tensorflow as tf
 
-from elmo_tf2.arguments import check_choice
 from elmo_tf2.config import TOKENIZERS
 from elmo_tf2.data.text_files import read_lines, words_between_spaces
 from elmo_tf2.data.tokenizers import put_words_apart
+from elmo_tf2.validation import check_choice
 
 # What is sorted by length together, and what is computed again after a kill.
 _WINDOW_TOKENS = 32_768

@@ -6,11 +6,11 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from elmo_tf2.arguments import check_choice, check_integer
 from elmo_tf2.characters import checked_char_ids
 from elmo_tf2.config import MAX_LAYERS, MAX_SIZE, NUM_CHARACTERS, check_filters
 from elmo_tf2.layers.highway import Highway
 from elmo_tf2.layers.max_over_time import max_over_time
+from elmo_tf2.validation import check_choice, check_integer
 
 _ACTIVATIONS = {"relu": tf.nn.relu, "tanh": tf.tanh}
 

@@ -6,8 +6,8 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from elmo_tf2.arguments import check_bool, check_integer, check_number, check_rate, shown
 from elmo_tf2.config import MAX_LAYERS
+from elmo_tf2.validation import check_bool, check_integer, check_number, check_rate, shown
 
 
 @keras.saving.register_keras_serializable(package="elmo_tf2")

@@ -10,7 +10,6 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from elmo_tf2.arguments import check_bool, check_choice, check_integer
 from elmo_tf2.config import MAX_LAYERS, ElmoConfig
 from elmo_tf2.layers import ScalarMix
 from elmo_tf2.layers.lstm import Gradient
@@ -27,6 +26,7 @@ from elmo_tf2.models.preprocessor import (
     ragged_char_ids,
 )
 from elmo_tf2.presets import Preset, describe_presets, preset_folder, preset_names
+from elmo_tf2.validation import check_bool, check_choice, check_integer
 from elmo_tf2.weights import ElmoWeights, read_model_folder
 
 

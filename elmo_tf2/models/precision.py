@@ -4,9 +4,9 @@ from typing import TypeVar
 
 import tensorflow as tf
 
-from elmo_tf2.arguments import check_choice
 from elmo_tf2.models.bilm import BiLM
 from elmo_tf2.models.elmo_embeddings import ElmoEmbeddings
+from elmo_tf2.validation import check_choice
 
 DTYPES = ("float32", "bfloat16")
 

@@ -7,19 +7,19 @@ from typing import NamedTuple
 
 import numpy as np
 
-from elmo_tf2.arguments import check_integer
 from elmo_tf2.data.text_files import OnProgress, find_texts
 from elmo_tf2.feature_files import check_picture
 from elmo_tf2.features.encoder import Encoder, Model, encoder_of
 from elmo_tf2.features.sample import encoded
 from elmo_tf2.features.text import check_choices, readable
-from elmo_tf2.files import check_free, completed
+from elmo_tf2.files import atomic_write, check_free
 from elmo_tf2.plot.occurrences import Occurrence, find_occurrences
 from elmo_tf2.plot.page import write_page
 from elmo_tf2.plot.picture import draw_panels
 from elmo_tf2.plot.quotes import Group, Quote
 from elmo_tf2.plot.styles import MAX_GROUPS
 from elmo_tf2.plot.vectors import clusters_of, most_typical, plane_of
+from elmo_tf2.validation import check_integer
 
 
 class WordPlot(NamedTuple):
@@ -131,7 +131,7 @@ def plot_word(
     title = f"“{word}”, {found.number:,} times in {found.sentences:,} sentences"
     if found.number > len(quotes):
         title += f"; {len(quotes):,} drawn"
-    with completed(output, overwrite) as new:
+    with atomic_write(output, overwrite) as new:
         if output.suffix.lower() == ".html":
             write_page(new, title, planes, groups, quotes)
         else:

@@ -7,10 +7,10 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from elmo_tf2.arguments import check_integer
 from elmo_tf2.data import Vocabulary, text_windows
 from elmo_tf2.models import MaskedLanguageModel, PretrainingModel
 from elmo_tf2.training.score import masked_scores
+from elmo_tf2.validation import check_integer
 
 SENTENCES_AT_ONCE = 50_000
 _NO_WORDS = "The text has no words, so there is no perplexity."

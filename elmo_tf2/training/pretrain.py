@@ -12,7 +12,6 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from elmo_tf2.arguments import check_integer
 from elmo_tf2.config import ElmoConfig
 from elmo_tf2.data import Position, Vocabulary, training_windows
 from elmo_tf2.data.text_files import read_lines
@@ -28,6 +27,7 @@ from elmo_tf2.training.checkpoints import Checkpoints
 from elmo_tf2.training.evaluate import perplexity
 from elmo_tf2.training.optimizers import make_optimizer
 from elmo_tf2.training.run_folder import HISTORY_COLUMNS, RunFolder
+from elmo_tf2.validation import check_integer
 from elmo_tf2.weights import ElmoWeights
 
 

@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 
-from elmo_tf2.arguments import shown
 from elmo_tf2.config import NUM_CHARACTERS, ElmoConfig
+from elmo_tf2.validation import shown
 from elmo_tf2.weights.schema import (
     CHAR_EMBED,
     LSTM,

@@ -18,7 +18,7 @@ import numpy as np
 
 from elmo_tf2.config import NUM_CHARACTERS, ElmoConfig
 from elmo_tf2.data.vocabulary_file import read_vocabulary, write_vocabulary
-from elmo_tf2.files import StrPath, check_file, check_utf8, completed, full_disk_told
+from elmo_tf2.files import StrPath, atomic_write, check_file, check_utf8, full_disk_told
 from elmo_tf2.weights.assemble import StoredWeights, assemble
 from elmo_tf2.weights.checkpoint_variables import named_as_latest, open_checkpoint
 from elmo_tf2.weights.elmo_weights import ElmoWeights
@@ -231,7 +231,7 @@ def _write_beside(weights: ElmoWeights, options_file: Path, vocabulary_file: Pat
         options["char_cnn"]["n_characters"] = NUM_CHARACTERS - 1  # as bilm-tf trains
         if weights.softmax is not None:
             options["n_tokens_vocab"] = len(weights.softmax.bias)
-        with completed(options_file, overwrite=True) as unfinished:
+        with atomic_write(options_file, overwrite=True) as unfinished:
             unfinished.write_text(json.dumps(options, indent=2) + "\n", encoding="utf-8")
     if weights.vocabulary is not None and not vocabulary_file.exists():
         write_vocabulary(vocabulary_file, weights.vocabulary)
