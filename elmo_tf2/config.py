@@ -116,7 +116,7 @@ class ElmoConfig:
             side added to [forward; backward] below, or all three side by side. Written only with
             "merged".
         always_project: bool. Whether an LSTM has a projection also where `projection_dim` equals
-            `units`, as AllenNLP's has and bilm-tf's has not. Weights tell it by their `W_P_0`; an
+            `units`, as AllenNLP's has and bilm-tf's has not. Weights show it by their `W_P_0`; an
             extension, too, written only when True.
 
     Raises:
@@ -247,7 +247,7 @@ class ElmoConfig:
 
         Args:
             options: the dictionary.
-            source: what to call it in messages, a path say.
+            source: its name in messages, for example a path.
 
         Returns:
             An `ElmoConfig`.

@@ -175,7 +175,7 @@ def check_file(path: StrPath, what: str) -> Path:
 
     Args:
         path: the file; "~" at its beginning is the user's own folder.
-        what: what to call it in messages, "vocabulary file" say.
+        what: its name in messages, for example "vocabulary file".
 
     Returns:
         The path.

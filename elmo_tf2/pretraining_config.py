@@ -23,7 +23,7 @@ from elmo_tf2.validation import (
     shown,
 )
 
-LEARNING_RATES = {"adagrad": 0.2, "adam": 0.001}  # of each optimizer, unless it is told
+LEARNING_RATES = {"adagrad": 0.2, "adam": 0.001}  # the default of each optimizer
 DECAYS = ("none", "linear", "cosine")
 INITIAL_BIASES = ("zeros", "log_uniform")
 PRECISIONS = ("float32", "mixed_bfloat16")
@@ -192,7 +192,7 @@ class PretrainingConfig:
             elif isinstance(values["model"], dict):
                 values["model"] = {**values["model"], key: value}
             else:
-                _as_model(values["model"])  # which tells what is wrong with it
+                _as_model(values["model"])  # whose error says what is wrong
         return _from_mapping(PretrainingConfig, values)
 
     def to_yaml(self) -> str:

@@ -42,7 +42,7 @@ Vocab = Annotated[
     Path | None,
     typer.Option(
         metavar="FILE",
-        help="The words of a language model, one a line, if it is not the vocab.txt beside the "
+        help="The words of a language model, one per line, if it is not the vocab.txt beside the "
         "weights.",
     ),
 ]
@@ -72,7 +72,7 @@ def checked_model(
     path = find_model(model)
     kind = detect(path)
     if only_weights and kind in ("saved model", "vocabulary embeddings"):
-        read_weights(path)  # which tells what to give instead
+        read_weights(path)  # whose error says what to give instead
     if options is None and kind == "model folder":
         options = find_options(the_only(find_weights(path), path, WEIGHTS_FILE))
     if options is not None:

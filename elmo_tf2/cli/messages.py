@@ -17,7 +17,7 @@ from rich.cells import cell_len
 _TENSORFLOW_LOG_LEVEL = "TF_CPP_MIN_LOG_LEVEL"
 
 
-def say(text: str = "") -> None:
+def echo(text: str = "") -> None:
     """Prints a part of the result."""
     try:
         typer.echo(text)
@@ -33,15 +33,15 @@ def drop_output() -> None:
         os.dup2(nowhere.fileno(), sys.stdout.fileno())
 
 
-def say_table(rows: Iterable[tuple[str, str]]) -> None:
+def echo_table(rows: Iterable[tuple[str, str]]) -> None:
     """Prints names and values below one another."""
     rows = list(rows)
     width = max((len(name) for name, _ in rows), default=0)
     for name, value in rows:
-        say(f"  {name:<{width}}  {value}")
+        echo(f"  {name:<{width}}  {value}")
 
 
-def say_columns(rows: Sequence[Sequence[str]], to_the_right: Collection[int] = ()) -> None:
+def echo_columns(rows: Sequence[Sequence[str]], to_the_right: Collection[int] = ()) -> None:
     """Prints a table whose columns stand below one another."""
     widths = [max(map(cell_len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
@@ -49,16 +49,16 @@ def say_columns(rows: Sequence[Sequence[str]], to_the_right: Collection[int] = (
         for column, (cell, width) in enumerate(zip(row, widths, strict=True)):
             spaces = " " * (width - cell_len(cell))  # a Chinese character is two wide
             cells.append(spaces + cell if column in to_the_right else cell + spaces)
-        say(f"  {'  '.join(cells)}".rstrip())
+        echo(f"  {'  '.join(cells)}".rstrip())
 
 
-def complain(text: str) -> None:
+def echo_error(text: str) -> None:
     """Prints a warning or an error."""
     typer.echo(text, err=True)
 
 
 def error_text(error: BaseException) -> str | None:
-    """What to tell of an error that is the user's or the machine's."""
+    """The message of an error that is the user's or the machine's."""
     if isinstance(error, BrokenPipeError):
         return None  # of a program that this one started
     of_hdf5 = re.search(r"filename = '(.*?)',.* errno = (\d+),", str(error), re.DOTALL)
@@ -89,7 +89,7 @@ class WarningHandler(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Prints a record."""
-        complain(f"{record.levelname.capitalize()}: {record.getMessage()}")
+        echo_error(f"{record.levelname.capitalize()}: {record.getMessage()}")
 
 
 def show_warnings() -> None:

@@ -77,9 +77,9 @@ def prepare(
 ) -> Prepared:
     """Makes the files that a language model is trained on.
 
-    `out` gets `train/shard-00000.txt` and so on, sentences in random order, one a line, with a
+    `out` gets `train/shard-00000.txt` and so on, sentences in random order, one per line, with a
     space between words; `heldout.txt`, likewise, in the order of the text; `vocab.txt`; and
-    `prepared.json`, which tells all of this in numbers. Copies of a sentence are either all held
+    `prepared.json`, with all of this in numbers. Copies of a sentence are either all held
     out or all trained on.
 
     The text may be larger than the memory, which holds the counts of its words and one shard.
@@ -90,7 +90,7 @@ def prepare(
         out: the folder to make.
         tokenizer: "words", see `elmo_tf2.data.tokenizers.split_words`, or "spaces", for text whose
             words are apart by spaces. None: "spaces" if it is tokenized, otherwise "words".
-        tokenized: the text is to be taken as it is: one sentence a line, words apart by spaces.
+        tokenized: the text is to be taken as it is: one sentence per line, words apart by spaces.
         one_sentence_per_line: lines are not to be broken into sentences.
         normalize: "none", "nfc" or "nfkc": the normal form of Unicode to bring the text into. A
             model's own tokenizer does not do it: what it is given later must be in the same form.

@@ -61,8 +61,8 @@ def read_texts(
     r"""Reads texts, one after the other.
 
     What is compressed with gzip or xz is known by its name or its first bytes. A line ends with
-    "\n", "\r" or both. One of more than 256 KB, a text without line breaks say, comes in pieces,
-    cut at a space.
+    "\n", "\r" or both. One of more than 256 KB, for example a text without line breaks, comes in
+    parts, cut at a space.
     """
     sizes = [0 if _is_open_pipe(path) else Path(path).stat().st_size for path in paths]
     total = 0 if any(map(_is_open_pipe, paths)) else sum(sizes)
@@ -136,7 +136,7 @@ def _open(path: str, digest: Any = None) -> Iterator[BufferedReader]:
     try:
         yield file
     finally:
-        file.detach()  # lest it be closed
+        file.detach()  # so that it is not closed
 
 
 def _decompressed(path: str, file: BufferedReader) -> BufferedIOBase:
@@ -173,7 +173,7 @@ def _last_character(text: bytes) -> int:
 
 @contextlib.contextmanager
 def _damage_told(path: str, is_told: bool = True) -> Iterator[Callable[[list[bytes]], list[bytes]]]:
-    """Gives a function that returns lines as they are; tells in the end which are not UTF-8."""
+    """Gives a function that passes lines on, and in the end warns of those that are not UTF-8."""
     damaged = 0
 
     def check(lines: list[bytes]) -> list[bytes]:

@@ -1,4 +1,4 @@
-"""Vocabulary files: one word a line, in the order of the ids, UTF-8, as bilm-tf reads them."""
+"""Vocabulary files: one word per line, in the order of the ids, UTF-8, as bilm-tf reads them."""
 
 from collections.abc import Sequence
 
@@ -26,10 +26,10 @@ def read_vocabulary(path: StrPath) -> tuple[str, ...]:
     try:
         lines = [line.decode().strip() for lines in read_lines(path) for line in lines]
     except UnicodeDecodeError as error:
-        raise ValueError(f"{path} must be text in UTF-8, one word a line: {error}.") from error
+        raise ValueError(f"{path} must be text in UTF-8, one word per line: {error}.") from error
     words = tuple(word for word in lines if word != _NOT_A_WORD)
     if not words:
-        raise ValueError(f"{path} must have one word a line. Found: no words.")
+        raise ValueError(f"{path} must have one word per line. Found: no words.")
     return words
 
 

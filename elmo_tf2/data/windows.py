@@ -228,7 +228,7 @@ def _sentences(text: tf.Tensor) -> tf.RaggedTensor:
 def _permutation(size: tf.Tensor, seed: Sequence) -> tf.Tensor:
     """The numbers below `size` in an order that depends on the seed alone."""
     seed = tf.stack([tf.cast(part, tf.int64) for part in seed])
-    # 64 bits, lest two come out equal and the order be that of the file
+    # 64 bits: two that were equal would stay in the order of the file
     keys = tf.random.stateless_uniform([size], seed, None, None, tf.int64)
     return tf.argsort(keys, stable=True)
 

@@ -18,10 +18,10 @@ def draw_senses(
     senses: Mapping[str, Sequence[str]],
     layers: Mapping[str, np.ndarray],
 ) -> None:
-    """Draws a word's vectors in the plane of their two principal components, a panel a layer.
+    """Draws a word's vectors in the plane of their two principal components, one panel per layer.
 
     Args:
-        path: the file, whose ending tells the format.
+        path: the file, whose ending decides the format.
         word: the word.
         senses: its sentences by sense.
         layers: by layer, the word's vectors `(sentences, dimensions)` in the same order.

@@ -224,7 +224,7 @@ def encoder_of(model: Model, layers: Layers = None, dtype: str | None = None) ->
             return SavedModelEncoder(model, layers)
         if kind == "tf1 hub module":
             raise ValueError(
-                f"{model} is a TF1 Hub module, whose weights do not tell all of its configuration. "
+                f"{model} is a TF1 Hub module, whose weights do not show all of its configuration. "
                 "Convert it to a model folder, and give that."
             )
         model = ElmoEmbeddings.from_weights(read_weights(model, read_softmax=False))

@@ -51,12 +51,12 @@ def write_projector(
     r"""Writes the vectors of a text for `tensorboard --logdir FOLDER`, its Embedding Projector.
 
     The folder gets a table of vectors for each layer, `layer0.tsv` and so on; `metadata.tsv`, which
-    tells the word, the number of the line from 0, and the line; and `projector_config.pbtxt`.
+    has the word, the number of its line from 0, and the line; and `projector_config.pbtxt`.
     projector.tensorflow.org takes the tables too.
 
     Args:
         model: what `embed_file` takes.
-        text_path: a text of one sentence a line.
+        text_path: a text of one sentence per line.
         folder: the folder to make.
         max_points: int > 0. The most words, or with `sentence` sentences; of more, sentences are
             drawn at random.
@@ -96,7 +96,7 @@ def write_projector(
         if line.words:
             sample.add(line, 1 if sentence else len(line.words))
     if not sample.added:
-        raise ValueError(f"{text} has no words. Expected: a text of one sentence a line.")
+        raise ValueError(f"{text} has no words. Expected: a text of one sentence per line.")
     drawn = sample.items()
     arrays = {
         line.number: array[:, np.newaxis] if sentence else array  # (layers, points, dim)

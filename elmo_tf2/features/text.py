@@ -47,7 +47,7 @@ def check_choices(tokenizer: str | None, sentence: str | None = None) -> None:
 def read_sentences(
     path: Path, digest: Any, tokenizer: str, is_first_time: bool = False
 ) -> Iterator[Sentence]:
-    """Reads a text, one sentence a line, and feeds `digest` with the bytes of the file."""
+    """Reads a text, one sentence per line, and feeds `digest` with the bytes of the file."""
     number = 0
     for lines in read_lines(path, digest, is_first_time):
         for line, words in zip(lines, split_lines(lines, tokenizer), strict=True):

@@ -89,7 +89,7 @@ class CharCNN(keras.layers.Layer):
         max_characters = input_shape[-1]
         if max_characters is None:
             raise ValueError(
-                f"Layer {self.name!r} needs the number of characters a word to be known. "
+                f"Layer {self.name!r} needs the number of characters per word to be known. "
                 f"Received: input shape {tuple(input_shape)}."
             )
         check_filters(self.filters, max_characters)

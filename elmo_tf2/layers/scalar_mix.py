@@ -32,7 +32,7 @@ class ScalarMix(keras.layers.Layer):
 
     Call arguments:
         inputs: list of `num_layers` float tensors, each `(batch, tokens, features)`; without a
-            mask they may have another rank, `(real_tokens, features)` say.
+            mask they may have another rank, for example `(tokens, features)`.
         mask: bool tensor, `(batch, tokens)`, or a list of equal ones; True marks a real token.
         training: bool. Whether dropout is on.
 
@@ -141,7 +141,7 @@ def _check_weights(weights: Any, num_layers: int) -> list[float] | None:
         checked = []
     if len(checked) != num_layers:
         raise ValueError(
-            f"`initial_weights` must be {num_layers} numbers, one a layer. "
+            f"`initial_weights` must be {num_layers} numbers, one per layer. "
             f"Received: initial_weights={shown(weights)}."
         )
     return checked

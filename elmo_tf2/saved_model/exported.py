@@ -119,8 +119,8 @@ class ExportedElmo(tf.train.Checkpoint):
     def list_calls(self) -> None:
         """Lists every combination of Python arguments: a SavedModel holds only those met before.
 
-        Saving makes the graph of each anew, so here they are left empty, which takes a third of an
-        export's time less. Hereafter the object is good for saving alone.
+        Saving traces each again, so here they stay empty, which saves a third of an export's time.
+        After this the object can only be saved.
         """
         calls = [
             (name, _STRINGS if function.inputs == (STRINGS,) else _BY_DICTIONARY)

@@ -41,7 +41,7 @@ class Checkpoints:
     ) -> None:
         self._model = model
         self._folder = Path(folder)
-        latest_checkpoint(self._folder)  # TensorFlow's manager would begin anew, and in silence
+        latest_checkpoint(self._folder)  # TensorFlow's manager would start over without a word
         if not model.optimizer.built:
             model.optimizer.build(model.trainable_variables)
         self._variables: dict[str, Any] = {
@@ -121,6 +121,6 @@ class Checkpoints:
         except _DAMAGE as error:
             raise ValueError(
                 f"The checkpoint {self.latest} is damaged, or of another model or optimizer than "
-                "the configuration tells. Go on with the configuration of its own run, or begin "
-                f"anew in another folder. ({str(error).splitlines()[0]})"
+                "the configuration says. Go on with the configuration of its own run, or start "
+                f"over in another folder. ({str(error).splitlines()[0]})"
             ) from error

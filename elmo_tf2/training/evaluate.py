@@ -22,7 +22,7 @@ class Perplexity(NamedTuple):
     Attributes:
         forward: of every word given those before it.
         backward: of every word given those after it.
-        mean: exp of the mean of both directions' losses, as bilm-tf tells it.
+        mean: exp of the mean of both directions' losses, as bilm-tf prints it.
         targets: number of words predicted in each direction, one more a sentence than it has
             tokens: its end, and its beginning.
         unknown: how many of them were outside the vocabulary, counted in the forward direction.
@@ -63,7 +63,7 @@ def perplexity(
     carried from sentence to sentence. With batch size 1 it is read as a whole (50,000 sentences at
     a time).
 
-    A masked language model reads each sentence by itself, as `sentence_scores` tells. Its
+    A masked language model reads each sentence by itself, as `sentence_scores` does. Its
     perplexity is that of words given both sides, and not to be compared with the other.
 
     Args:

@@ -74,7 +74,7 @@ def pretrain(
     ):
         check_integer(name, value)
     folder = RunFolder(run)
-    folder.read_config()  # which tells whether it is one
+    folder.read_config()  # fails if it is none
     with folder.locked() if _is_chief() else contextlib.nullcontext():
         return _train(folder, initial, callbacks, report_every, save_every, evaluate_every)
 

@@ -3,7 +3,7 @@
 - `options.json`: the sizes, as bilm-tf and AllenNLP read them.
 - `weights.hdf5`: the encoder, as bilm-tf and AllenNLP read it; and the mix of the layers, which
   they pass over, under the names of the published TF1 Hub module.
-- `vocab.txt`, optional: one word a line.
+- `vocab.txt`, optional: one word per line.
 - `softmax.hdf5`, optional: a language model's output layer. It is apart from the rest, for it may
   be the largest by far, and an embedding does not need it.
 

@@ -123,7 +123,7 @@ def find_checkpoint(path: StrPath) -> Path:
         raise FileNotFoundError(f"{path} has no checkpoint: no file `checkpoint`, no *.index.")
     if len(indexes) > 1:
         raise ValueError(
-            f"{path} has no file `checkpoint` to tell the latest one of "
+            f"{path} has no file `checkpoint` that names the latest one of "
             f"{', '.join(index.stem for index in indexes)}. Name the one that is meant."
         )
     return indexes[0].with_suffix("")
