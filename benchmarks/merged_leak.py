@@ -29,6 +29,7 @@ import tensorflow as tf
 
 from elmo_tf2.config import ElmoConfig
 from elmo_tf2.data import Masking, Vocabulary, training_windows
+from elmo_tf2.layers.ragged import from_padded
 from elmo_tf2.models import MaskedLanguageModel
 
 ROWS, STEPS, EPOCH = 32, 12, 50
@@ -40,9 +41,10 @@ class NextWordModel(MaskedLanguageModel):
     def call(self, inputs: dict, training: bool = False) -> tf.Tensor:
         targets = inputs["targets"]
         char_ids = inputs["char_ids"]
-        word_vectors = self.bilm.char_cnn(tf.reshape(char_ids, [-1, char_ids.shape[-1]]))
         mask = tf.fill(tf.shape(targets), True)
-        output = self.bilm.contextualize(word_vectors, mask, training=training).padded()
+        gradient = "store" if training else "recompute"
+        words = from_padded(char_ids, mask)
+        output = self.bilm.encode(words, gradient=gradient, use_boundaries=False).padded(mask)
         forward, backward = output.forward[-1][:, :-1], output.backward[-1][:, 1:]
         none = tf.zeros_like(forward)  # of the other direction, which has numbers of its own
         vectors = tf.concat(

@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 
 from elmo_tf2.features import FeatureReader
-from elmo_tf2.features.forms import Vectors, write_npy, write_parquet, write_tfrecord
+from elmo_tf2.features.formats import Vectors, write_npy, write_parquet, write_tfrecord
 from elmo_tf2.features.text import Sentence
 
 LENGTHS = (3, 1, 0, 2)

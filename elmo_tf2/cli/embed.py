@@ -10,7 +10,7 @@ from elmo_tf2.arguments import MAX_INTEGER, shown
 from elmo_tf2.cli.arguments import Prove, Tokenizer, checked_model, model_argument
 from elmo_tf2.cli.messages import complain, progress_bar, quiet_imports, say
 from elmo_tf2.config import MAX_LAYERS
-from elmo_tf2.feature_files import check_paths
+from elmo_tf2.feature_files import check_features, work_folder
 from elmo_tf2.files import check_file, check_free
 from elmo_tf2.presets import find_model
 
@@ -101,15 +101,7 @@ def _layers(value: str) -> tuple[int, ...] | str:
 
 
 def readable_model(model: Path, prove: bool) -> "Path | ElmoEmbeddings":
-    """What `embed_file` takes of a model.
-
-    Args:
-        model: of `checked_model`.
-        prove: whether a TF1 Hub module is run to compare its vectors.
-
-    Returns:
-        Its path; of a TF1 Hub module, which `embed_file` does not take, the model.
-    """
+    """The model's path; of a TF1 Hub module, which `embed_file` does not take, the model itself."""
     from elmo_tf2.weights import detect
 
     if detect(model) != "tf1 hub module":
@@ -247,13 +239,13 @@ def embed(
     }
     if projector and dtype is not Dtype.float32:
         raise typer.BadParameter("--projector writes tables, which have no --dtype.")
-    # What can be told before TensorFlow is there is not told seconds later.
+    # The library's own checks, seconds earlier: before TensorFlow is imported.
     model = find_model(model)
     if projector:
         check_file(text, "text")
     else:
-        check_paths(text, out, options["sentence"])
-    if not out.with_name(f"{out.name}.unfinished").exists():  # it may be left from a complete run
+        check_features(text, out, options["sentence"])
+    if not work_folder(out).exists():  # `embed_file` sees whether that is left from a complete run
         check_free(out, overwrite, inputs=[model, text])
     checked_model(model)
     if dtype is Dtype.bfloat16 and detect(model) == "saved model":
@@ -270,22 +262,15 @@ def embed(
 
     try:
         with progress_bar("Reading the text") as update:
-            written = embed_file(
-                source,
-                text,
-                out,
-                batch_size,
-                on_progress=update,
-                dtype=dtype.value,
-                **options,
-            )
+            options |= {"dtype": dtype.value, "on_progress": update}
+            written = embed_file(source, text, out, batch_size, **options)
     except KeyboardInterrupt:
         complain("Interrupted. Give the same command again to go on.")
         raise typer.Exit(130) from None
     each = "each" if sentence is None else "each sentence"
-    layers_said = "1 mix" if chosen == "mix" else f"{written.num_layers} layers"
+    vectors = "1 mix" if chosen == "mix" else f"{written.num_layers} layers"
     rounded = {"float32": "", "float16": ", float16", "bfloat16": ", computed in bfloat16"}
     say(
         f"Wrote {out}: {written.sentences:,} sentences, {written.tokens:,} words, {each} "
-        f"{layers_said} of {written.dim:,} numbers{rounded[dtype.value]}."
+        f"{vectors} of {written.dim:,} numbers{rounded[dtype.value]}."
     )

@@ -12,7 +12,7 @@ from elmo_tf2.cli.embed import readable_model
 from elmo_tf2.cli.messages import progress_bar, quiet_imports, say, say_table
 from elmo_tf2.config import MAX_LAYERS
 from elmo_tf2.data.text_files import find_texts
-from elmo_tf2.feature_files import check_installed, check_picture
+from elmo_tf2.feature_files import check_picture
 from elmo_tf2.files import check_free
 from elmo_tf2.plot.styles import MAX_GROUPS
 from elmo_tf2.presets import DEFAULT_PRESET
@@ -102,11 +102,8 @@ def plot(
     prove: Prove = True,
 ) -> None:
     """Draws the vectors of a word."""
-    check_picture(out)
-    if clusters > 1 and not labels:
-        check_installed("sklearn", "Clusters need scikit-learn")
-    check_free(out, overwrite)
-    find_texts([text])
+    check_picture(out, 1 if labels else clusters)
+    check_free(out, overwrite, inputs=find_texts([text]))
     source = readable_model(checked_model(model), prove)
     with quiet_imports():
         from elmo_tf2.plot import plot_word

@@ -8,8 +8,10 @@ import tensorflow as tf
 
 from elmo_tf2.arguments import check_bool, check_integer, check_positive, check_static_last_dim
 from elmo_tf2.config import MAX_SIZE
-from elmo_tf2.layers.lstm_recurrence import Gradient, gradient_in, lstm_recurrence
-from elmo_tf2.layers.packing import packing, padded
+from elmo_tf2.layers.lstm import Gradient, LSTMSpec, lstm_recurrence
+from elmo_tf2.layers.ragged import PackedSequence, from_padded, pack, to_padded
+
+State = Sequence[tf.Tensor]  # h and c
 
 
 @keras.saving.register_keras_serializable(package="elmo_tf2")
@@ -23,7 +25,7 @@ class LSTMWithProjection(keras.layers.Layer):
 
     The forget gate's 1 is added here and is no part of the bias. Without a projection h_t is
     sigmoid(o) * tanh(c_t), unclipped. A masked token is passed over: its output is 0 and the
-    state goes by it unchanged, so padding costs neither accuracy nor time.
+    state passes it unchanged, so padding costs neither accuracy nor time.
 
     Weights: `kernel` `(features + projection_dim, 4 * units)`, `bias` `(4 * units,)`,
     `projection_kernel` `(units, projection_dim)`; gates in TensorFlow's order.
@@ -44,8 +46,8 @@ class LSTMWithProjection(keras.layers.Layer):
         mask: bool tensor, `(batch, tokens)`; True marks a real token. None: all are.
         initial_state: pair of float tensors h, `(batch, projection_dim or units)`, and c,
             `(batch, units)`. None: zeros.
-        training: bool. With True the steps keep what their gradient needs, which otherwise has to
-            compute them again; no value depends on it.
+        training: bool. With True the steps store what their gradient needs, which otherwise
+            recomputes them; no value depends on it.
 
     Returns:
         float tensor, `(batch, tokens, projection_dim or units)`; 0 where masked. With
@@ -123,70 +125,42 @@ class LSTMWithProjection(keras.layers.Layer):
         self,
         inputs: tf.Tensor,
         mask: tf.Tensor | None = None,
-        initial_state: tuple[tf.Tensor, tf.Tensor] | None = None,
+        initial_state: State | None = None,
         training: bool | None = None,
     ) -> tf.Tensor | tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         if mask is None:
             mask = tf.fill(tf.shape(inputs)[:2], True)
-        order = packing(mask, self.go_backwards)
-        tokens = order.pack(tf.boolean_mask(inputs, mask))  # (real_tokens, features)
-        state = self._state_in_order(inputs, initial_state, order.order)
-        outputs, state = self.run_packed(tokens, order.active_rows, state, gradient_in(training))
-        outputs = padded(order.unpack(outputs), mask)
-        if not self.return_state:
-            return outputs
-        rank = tf.math.invert_permutation(order.order)
-        return (outputs, *[tf.gather(value, rank) for value in state])
-
-    def _state_in_order(
-        self, inputs: tf.Tensor, initial_state: Any, order: tf.Tensor
-    ) -> list[tf.Tensor]:
+        packed = pack(from_padded(inputs, mask), self.go_backwards)
         if initial_state is None:
-            return self.zero_state(tf.shape(inputs)[0])
-        return [tf.gather(value, order) for value in initial_state]
+            initial_state = self.zero_state(tf.shape(inputs)[0])
+        packed, state = self.run(packed, initial_state, "store" if training else "recompute")
+        outputs = to_padded(packed.values(), mask)
+        return (outputs, *state) if self.return_state else outputs
 
     def zero_state(self, batch_size: int | tf.Tensor) -> list[tf.Tensor]:
-        """The state before the first token.
+        """The state before the first token: h `(batch, outputs)` and c `(batch, units)`."""
+        sizes = self.output_dim, self.units
+        return [tf.zeros([batch_size, size], self.state_dtype) for size in sizes]
 
-        Args:
-            batch_size: rows.
-
-        Returns:
-            h `(batch, projection_dim or units)` and c `(batch, units)`.
-        """
-        return [
-            tf.zeros([batch_size, size], self.state_dtype) for size in (self.output_dim, self.units)
-        ]
-
-    def run_packed(
+    def run(
         self,
-        tokens: tf.Tensor,
-        active_rows: tf.Tensor,
-        initial_state: Sequence[tf.Tensor],
-        gradient: Gradient = "computed again",
+        packed: PackedSequence,
+        initial_state: State,
+        gradient: Gradient,
         inputs_repeat: bool = False,
-    ) -> tuple[tf.Tensor, list[tf.Tensor]]:
-        """The layer over packed tokens.
+    ) -> tuple[PackedSequence, State]:
+        """The layer over a packed sequence, see `lstm_recurrence`.
 
-        Args:
-            tokens: float tensor, `(real_tokens, features)`, in the order of a `Packing`.
-            active_rows: int32 tensor, `(steps,)`; how many sentences reach a step.
-            initial_state: h `(batch, projection_dim or units)` and c `(batch, units)`, in the
-                order of the packing too; without a gradient one row for all.
-            gradient: what becomes of it, see `lstm_recurrence`.
-            inputs_repeat: whether many tokens are likely the same: they are computed sooner then.
-
-        Returns:
-            The outputs `(real_tokens, projection_dim or units)` and the final h and c; without a
-            gradient an empty list in place of these.
+        For inference the initial state is one row for all sentences, and there is no final state.
         """
-        tokens = tf.cast(tokens, self.compute_dtype)
-        initial_state = [tf.cast(value, self.state_dtype) for value in initial_state]
+        tokens = tf.cast(packed.data, self.compute_dtype)
+        state = [tf.cast(value, self.state_dtype) for value in initial_state]
+        if gradient != "inference":
+            state = [packed.sort(value) for value in state]
         weights = [self.kernel, self.bias]
         if self.projection_kernel is not None:
             weights.append(self.projection_kernel)
-        weights = [tf.cast(weight, self.compute_dtype) for weight in weights]
-        recurrence = lstm_recurrence(
+        spec = LSTMSpec(
             tokens.shape[-1],
             self.units,
             self.projection_dim,
@@ -194,13 +168,13 @@ class LSTMWithProjection(keras.layers.Layer):
             self.projection_clip,
             self.compute_dtype,
             self.state_dtype,
-            gradient,
-            inputs_repeat,
         )
-        outputs, *state = recurrence(tokens, active_rows, *initial_state, *weights)
+        recurrence = lstm_recurrence(spec, gradient, inputs_repeat)
+        weights = [tf.cast(weight, self.compute_dtype) for weight in weights]
+        outputs, *state = recurrence(tokens, packed.batch_sizes, *state, *weights)
         if self.use_skip_connection:
             outputs += tokens
-        return outputs, state
+        return packed._replace(data=outputs), [packed.unsort(value) for value in state]
 
     def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
         return (mask, None, None) if self.return_state else mask

@@ -1,22 +1,22 @@
 """BiLM: the bidirectional language model's encoder, characters in, all layers out."""
 
-from collections.abc import Callable, Mapping, Sequence
+import functools
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from elmo_tf2.characters import BEGIN_SENTENCE_WORD, END_SENTENCE_WORD, word_to_char_ids
 from elmo_tf2.config import ElmoConfig
 from elmo_tf2.layers import CharCNN, LSTMWithProjection
-from elmo_tf2.layers.lstm_recurrence import gradient_in
+from elmo_tf2.layers.lstm import Gradient
+from elmo_tf2.layers.ragged import from_padded, one_step, pack
 from elmo_tf2.models.bilm_output import BiLMOutput
-from elmo_tf2.models.boundaries import add_boundaries, without_boundaries
-from elmo_tf2.models.readings import Reading, read
+from elmo_tf2.models.boundaries import add_boundaries, boundary_char_ids, drop_boundaries
+from elmo_tf2.models.lstm_stacks import Drop, run_stacks
 
-State = Sequence[tuple[tf.Tensor, tf.Tensor] | None]
-Drop = Callable[[tf.Tensor, int, int], tf.Tensor]
+State = Sequence[Any]  # pairs h, c, or None for zeros
 
 
 @keras.saving.register_keras_serializable(package="elmo_tf2")
@@ -43,13 +43,13 @@ class BiLM(keras.Model):
     Call arguments:
         inputs: int tensor, `(batch, tokens, chars)`: character ids as `elmo_tf2.characters` makes
             them, zeros where there is no word. Or float tensor, `(batch, tokens,
-            projection_dim)`: word vectors, rows of a vocabulary's table say.
+            projection_dim)`: word vectors, for example rows of a vocabulary's table.
         mask: bool tensor, `(batch, tokens)`; True marks a real token. None: for character ids
             where there is a word, for word vectors everywhere.
         initial_state: `state` of an earlier call's output with as many sentences. None: zeros.
         return_state: whether the final states are wanted. If not, the output's may be empty, and
             the words `</S>` of forward and `<S>` of backward LSTMs need not be read.
-        training: as `LSTMWithProjection` has it: True spares a gradient to compute the LSTMs again.
+        training: of `LSTMWithProjection`: with True a gradient does not recompute the LSTMs.
 
     Returns:
         `BiLMOutput`.
@@ -89,6 +89,11 @@ class BiLM(keras.Model):
         self.forward_layers = self._stack("forward", go_backwards=False)
         self.backward_layers = self._stack("backward", go_backwards=True)
 
+    @property
+    def stacks(self) -> tuple[list[LSTMWithProjection], list[LSTMWithProjection]]:
+        """The forward and the backward LSTMs."""
+        return self.forward_layers, self.backward_layers
+
     def _stack(self, direction: str, go_backwards: bool) -> list[LSTMWithProjection]:
         config = self.config
         return [
@@ -123,131 +128,117 @@ class BiLM(keras.Model):
         training: bool | None = None,
     ) -> BiLMOutput:
         inputs = tf.convert_to_tensor(inputs)
-        is_characters = inputs.dtype.is_integer
-        size = self.config.max_characters if is_characters else self.config.projection_dim
-        if inputs.shape.rank != 3 or inputs.shape[-1] != size:
-            raise ValueError(
-                "`inputs` must be character ids (int) of shape (batch, tokens, "
-                f"{self.config.max_characters}) or word vectors (float) of shape (batch, tokens, "
-                f"{self.config.projection_dim}). Received: {inputs.dtype.name}, {inputs.shape}."
-            )
+        self._check("inputs", inputs, "(batch, tokens")
         if mask is None:
             mask = (
                 tf.reduce_any(inputs != 0, axis=-1)
-                if is_characters
+                if inputs.dtype.is_integer
                 else tf.fill(tf.shape(inputs)[:2], True)
             )
-        real = tf.boolean_mask(inputs, mask)
-        return self.encode(real, mask, initial_state, return_state, training).padded()
+        gradient: Gradient = "store" if training else "recompute"
+        words = from_padded(inputs, mask)
+        return self.encode(words, initial_state, return_state, gradient).padded(mask)
 
     def encode(
         self,
-        inputs: tf.Tensor,
-        mask: tf.Tensor,
+        words: tf.RaggedTensor,
         initial_state: State | None = None,
         return_state: bool = True,
-        training: bool | None = None,
+        gradient: Gradient = "recompute",
+        use_boundaries: bool = True,
+        drop: Drop | None = None,
     ) -> BiLMOutput:
-        """As a call, of and with real tokens alone: nothing is spent on padding.
+        """As a call, from and to ragged tensors: nothing is spent on padding.
 
         Args:
-            inputs: int tensor, `(real_tokens, chars)`, or float tensor, `(real_tokens,
-                projection_dim)`: the real tokens of a call's inputs, row by row.
-            mask: as in a call.
-            initial_state: as in a call.
+            words: ragged int tensor, `(batch, (tokens), chars)`: character ids. Or ragged float
+                tensor, `(batch, (tokens), projection_dim)`: word vectors.
+            initial_state: as in a call. For inference one row for all sentences.
             return_state: as in a call.
-            training: as in a call.
+            gradient: "store" or "recompute", what the LSTMs do for it; or "inference": there is
+                no gradient, and no final state.
+            use_boundaries: whether `config.sentence_boundaries` counts. False: the words are taken
+                as they are.
+            drop: dropout of the LSTMs' inputs and of the last ones' outputs, see `run_stacks`.
 
         Returns:
-            `BiLMOutput` of real tokens alone.
+            `BiLMOutput` of ragged tensors.
 
         Raises:
-            ValueError: if there are more or fewer states than LSTMs.
+            ValueError: if the words are neither of both, or there are more or fewer states than
+                LSTMs.
         """
-        is_characters = inputs.dtype.is_integer
-        if not is_characters:
-            inputs = tf.cast(inputs, self.compute_dtype)
-        elif inputs.dtype.size < 4:
-            inputs = tf.cast(inputs, tf.int32)  # 8 bits do not hold the boundaries' ids
-        if not self.config.sentence_boundaries:
-            word_vectors = self.char_cnn(inputs) if is_characters else inputs
-            return self.contextualize(word_vectors, mask, initial_state, training=training)
-        word_vectors, begin, end = self._with_boundaries(inputs, is_characters)
-        if self.config.is_merged:
-            return self._contextualize_bounded(
-                word_vectors, mask, begin, end, initial_state=initial_state, training=training
-            )
-        # Not the vectors of the boundaries are wanted but the states they leave behind, and after
-        # the first one all sentences that start from zeros have the same.
-        rows = tf.shape(mask)[0]
-        state = self._states(initial_state, 1 if initial_state is None else rows)
-        state = self._state_after(begin, end, state, training)
-        if initial_state is None:
+        self._check("words", words, "(batch, (tokens)")
+        # Equal word vectors are multiplied once, but where they are given and may want a gradient:
+        # each has one of its own then.
+        inputs_repeat = words.dtype.is_integer or gradient == "inference"
+        run = functools.partial(
+            self._run, gradient=gradient, inputs_repeat=inputs_repeat and drop is None, drop=drop
+        )
+        if not self.config.sentence_boundaries or not use_boundaries:
+            return run(self._word_vectors(words), initial_state)
+        word_vectors, boundaries = self._vectors_and_boundaries(words)
+        if self.config.is_merged:  # its upper layers read the vectors of <S> and </S> too
+            word_vectors = add_boundaries(word_vectors, boundaries)
+            return run(word_vectors, initial_state).map(drop_boundaries)
+        # Only the states that the boundaries leave behind are wanted, and after the first one all
+        # sentences that start from zeros have the same.
+        begin, end = tf.unstack(boundaries, num=2)
+        rows = words.nrows()
+        state: State = self._states(initial_state, 1 if initial_state is None else rows)
+        state = self._state_after(begin, end, state, gradient)
+        if initial_state is None and gradient != "inference":
             state = [[tf.repeat(value, rows, axis=0) for value in pair] for pair in state]
-        output = self.contextualize(word_vectors, mask, state, training=training)
-        final_state = self._state_after(end, begin, output.state, training) if return_state else ()
-        return output._replace(state=tuple(final_state))
+        output = run(word_vectors, state)
+        if not return_state or gradient == "inference":
+            return output._replace(state=())
+        return output._replace(state=self._state_after(end, begin, output.state, gradient))
 
-    def encode_without_gradient(
-        self, word_vectors: tf.Tensor, mask: tf.Tensor, start: State | None
-    ) -> BiLMOutput:
-        """As `encode`, but nothing is spent on a gradient or a final state: there are none.
-
-        Args:
-            word_vectors: float tensor, `(real_tokens, projection_dim)`, row by row.
-            mask: as in a call.
-            start: what `state_at_start` gives; computed once, it serves for all batches.
-
-        Returns:
-            `BiLMOutput` of real tokens alone, without states.
-
-        Raises:
-            ValueError: as `contextualize` has it.
-        """
-        word_vectors = tf.cast(word_vectors, self.compute_dtype)
-        if start is not None or not self.config.sentence_boundaries:
-            return self.contextualize(word_vectors, mask, start, has_gradient=False)
-        _, begin, end = self._with_boundaries(word_vectors, is_characters=False)
-        return self._contextualize_bounded(word_vectors, mask, begin, end, has_gradient=False)
-
-    def _contextualize_bounded(
-        self,
-        word_vectors: tf.Tensor,
-        mask: tf.Tensor,
-        begin: tf.Tensor,
-        end: tf.Tensor,
-        **arguments: Any,
-    ) -> BiLMOutput:
-        """`contextualize` with the boundaries' vectors, which upper merged layers read too."""
-        bounded, mask_inside = add_boundaries(word_vectors, mask, begin, end)
-        return without_boundaries(self.contextualize(bounded, mask_inside, **arguments), mask)
-
-    def state_at_start(self) -> list[tuple[tf.Tensor, tf.Tensor]] | None:
+    def start_state(self) -> list[tuple[np.ndarray, np.ndarray]] | None:
         """The state in which a sentence's first and last word are read, if that is one for all.
 
+        With it as `initial_state` and without `use_boundaries`, `encode` gives the same as with
+        boundaries; computed once, it serves for all batches as long as the weights stay.
+
         Returns:
-            h and c of one row, as `BiLMOutput.state`; None of a merged biLM, whose upper layers
-            read a sentence's vectors at the boundaries too.
+            h and c of one row, in the order of `BiLMOutput.state`; None for a merged biLM.
         """
         if self.config.is_merged:
             return None
-        state = self._states(None, 1)
-        if not self.config.sentence_boundaries:
-            return state
-        words = tf.zeros([0, self.config.projection_dim])
-        _, begin, end = self._with_boundaries(words, is_characters=False)
-        return self._state_after(begin, end, state)
+        state: State = self._states(None, 1)
+        if self.config.sentence_boundaries:
+            begin, end = tf.unstack(self.char_cnn(boundary_char_ids(self.config.max_characters)))
+            state = self._state_after(begin, end, state, "inference")
+        return [(h.numpy(), c.numpy()) for h, c in state]
 
-    def _with_boundaries(
-        self, inputs: tf.Tensor, is_characters: bool
-    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        """Word vectors `(real_tokens, dim)` of the inputs, and `(dim,)` of `<S>` and `</S>`."""
-        words = (BEGIN_SENTENCE_WORD, END_SENTENCE_WORD)
-        ids = np.stack([word_to_char_ids(word, self.config.max_characters) for word in words])
-        if not is_characters:
-            return inputs, *tf.unstack(self.char_cnn(tf.constant(ids)))
-        vectors = self.char_cnn(tf.concat([inputs, tf.constant(ids, inputs.dtype)], axis=0))
-        return vectors[:-2], vectors[-2], vectors[-1]
+    def _check(self, name: str, inputs: tf.Tensor | tf.RaggedTensor, axes: str) -> None:
+        """Checks the type and the shape of character ids or word vectors."""
+        config = self.config
+        size = config.max_characters if inputs.dtype.is_integer else config.projection_dim
+        is_padded = not isinstance(inputs, tf.RaggedTensor)
+        if inputs.shape.rank != 3 or inputs.shape[-1] != size or is_padded != (name == "inputs"):
+            raise ValueError(
+                f"`{name}` must be character ids (int) of shape {axes}, {config.max_characters}) "
+                f"or word vectors (float) of shape {axes}, {config.projection_dim}). Received: "
+                f"{inputs.dtype.name}, {inputs.shape}."
+            )
+
+    def _word_vectors(self, words: tf.RaggedTensor) -> tf.RaggedTensor:
+        """Those of character ids or of word vectors."""
+        if words.dtype.is_integer:
+            return words.with_values(self.char_cnn(words.values))
+        return words.with_values(tf.cast(words.values, self.compute_dtype))
+
+    def _vectors_and_boundaries(self, words: tf.RaggedTensor) -> tuple[tf.RaggedTensor, tf.Tensor]:
+        """The word vectors, and those of `<S>` and `</S>`, `(2, projection_dim)`."""
+        ids = boundary_char_ids(self.config.max_characters)
+        if not words.dtype.is_integer:
+            return self._word_vectors(words), self.char_cnn(tf.constant(ids))
+        values = words.values
+        if values.dtype.size < 4:
+            values = tf.cast(values, tf.int32)  # 8 bits do not hold the boundaries' ids
+        vectors = self.char_cnn(tf.concat([values, tf.constant(ids, values.dtype)], axis=0))
+        return words.with_values(vectors[:-2]), vectors[-2:]
 
     def _states(self, state: State | None, rows: int | tf.Tensor) -> list[Any]:
         """The given states, with zeros for those that are None."""
@@ -255,7 +246,7 @@ class BiLM(keras.Model):
         state = state or [None] * len(layers)
         if len(state) != len(layers):
             raise ValueError(
-                f"`initial_state` must have {len(layers)} pairs (h, c), one a layer and "
+                f"`initial_state` must have {len(layers)} pairs (h, c), one for each layer and "
                 f"direction. Received: {len(state)}."
             )
         return [
@@ -267,96 +258,52 @@ class BiLM(keras.Model):
         self,
         forward_word: tf.Tensor,
         backward_word: tf.Tensor,
-        state: Sequence[Any],
-        training: bool | None = None,
-    ) -> list[tuple[tf.Tensor, tf.Tensor]]:
-        """The states of all LSTMs after another word; the words' vectors are `(dim,)`."""
-        layers = (*self.forward_layers, *self.backward_layers)
-        states = []
-        for index, (layer, (h, c)) in enumerate(zip(layers, state, strict=True)):
-            if index % self.config.num_layers == 0:  # the first layer of its direction
-                word = backward_word if layer.go_backwards else forward_word
-                inputs = tf.repeat(word[tf.newaxis], tf.shape(h)[0], axis=0)
-            inputs, (h, c) = layer.run_packed(
-                inputs, tf.shape(h)[:1], (h, c), gradient_in(training)
-            )
-            states.append((h, c))
-        return states
+        state: State,
+        gradient: Gradient,
+    ) -> tuple[tuple[tf.Tensor, tf.Tensor], ...]:
+        """The states of all LSTMs after one more word; the words' vectors are `(dim,)`."""
+        rows = tf.shape(state[0][0])[0]
+        sequences = [
+            one_step(tf.repeat(word[tf.newaxis], rows, axis=0))
+            for word in (forward_word, backward_word)
+        ]
+        if gradient == "inference":  # which has no final state
+            gradient = "recompute"
+        return tuple(run_stacks(self.stacks, sequences, state, gradient)[1])
 
-    def contextualize(
+    def _run(
         self,
-        word_vectors: tf.Tensor,
-        mask: tf.Tensor,
-        initial_state: State | None = None,
-        drop: Drop | None = None,
-        training: bool | None = None,
-        has_gradient: bool = True,
+        word_vectors: tf.RaggedTensor,
+        initial_state: State | None,
+        gradient: Gradient,
+        inputs_repeat: bool,
+        drop: Drop | None,
     ) -> BiLMOutput:
-        """Runs the LSTMs over word vectors as they come, without sentence boundaries.
-
-        Args:
-            word_vectors: float tensor, `(real_tokens, projection_dim)`, row by row.
-            mask: bool tensor, `(batch, tokens)`; True marks a real token.
-            initial_state: as in `call`.
-            drop: what dropout makes of the inputs of an LSTM, given its direction (0 forward, 1
-                backward) and the number of its layer. None: nothing is dropped.
-            training: as in a call.
-            has_gradient: False where neither a gradient nor a final state will be wanted: nothing
-                is spent on them then. The initial state is None or one row for all sentences.
-
-        Returns:
-            `BiLMOutput` of real tokens alone.
-
-        Raises:
-            ValueError: if the word vectors have not the shape that is told, or there are more or
-                fewer states than LSTMs.
-        """
-        if word_vectors.shape.rank != 2:
-            raise ValueError(
-                "`word_vectors` must be those of the real tokens, of shape (real_tokens, "
-                f"{self.config.projection_dim}). Received: {word_vectors.shape}."
-            )
-        stacks = self.forward_layers, self.backward_layers
-        gradient = gradient_in(training) if has_gradient else "none"
-        readings = [Reading(mask, backwards, gradient) for backwards in (False, True)]
-        states = self._states(initial_state, tf.shape(mask)[0] if has_gradient else 1)
-        num_layers = self.config.num_layers
-        # Layers that nothing happens between are run at once.
-        size = 1 if drop is not None or self.config.is_merged else num_layers
-        outputs: tuple[list, list] = ([], [])
-        final_states: tuple[list, list] = ([], [])
-        inputs = word_vectors, word_vectors
-        for first in range(0, num_layers, size):
-            if first:
-                inputs = self._inputs_above(word_vectors, outputs[0][-1], outputs[1][-1])
-            for direction in range(2):
-                vectors = inputs[direction]
-                if drop is not None:
-                    vectors = drop(vectors, direction, first)
-                place = direction * num_layers + first
-                read_outputs, read_states = read(
-                    readings[direction],
-                    stacks[direction][first : first + size],
-                    vectors,
-                    states[place : place + size],
-                    inputs_repeat=first == 0 and drop is None,
-                )
-                outputs[direction].extend(read_outputs)
-                final_states[direction].extend(read_states)
-        return BiLMOutput(
-            word_vectors=word_vectors,
-            forward=tuple(outputs[0]),
-            backward=tuple(outputs[1]),
-            mask=mask,
-            state=(*final_states[0], *final_states[1]) if has_gradient else (),
+        """Runs the LSTMs over word vectors as they are, without sentence boundaries."""
+        is_inference = gradient == "inference"
+        state = self._states(initial_state, 1 if is_inference else word_vectors.nrows())
+        outputs, final_state = run_stacks(
+            self.stacks,
+            [pack(word_vectors, go_backwards) for go_backwards in (False, True)],
+            state,
+            gradient,
+            inputs_repeat,
+            merge=functools.partial(self._merge, word_vectors.values)
+            if self.config.is_merged
+            else None,
+            drop=drop,
         )
+        forward, backward = (
+            tuple(word_vectors.with_values(sequence.values()) for sequence in direction)
+            for direction in outputs
+        )
+        state_after = () if is_inference else tuple(final_state)
+        return BiLMOutput(word_vectors, forward, backward, None, state_after)
 
-    def _inputs_above(
+    def _merge(
         self, word_vectors: tf.Tensor, forward: tf.Tensor, backward: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor]:
-        """What the forward and the backward LSTM over a layer read."""
-        if not self.config.is_merged:
-            return forward, backward
+        """The inputs of a merged biLM's next forward and backward layer."""
         if self.config.merge == "concat":
             merged = tf.concat([word_vectors, forward, backward], axis=-1)
         else:

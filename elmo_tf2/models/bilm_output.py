@@ -1,19 +1,18 @@
-"""BiLMOutput: what a biLM gives, padded or of real tokens alone."""
+"""BiLMOutput: what a biLM gives, padded or ragged."""
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import keras
 import tensorflow as tf
 
-from elmo_tf2.layers.packing import padded
+from elmo_tf2.layers.ragged import to_padded
 
 
 class BiLMOutput(NamedTuple):
-    """All vectors of a batch, and the states its LSTMs ended in.
+    """All vectors of a batch, and the final states of its LSTMs.
 
-    Of `BiLM.encode` and `BiLM.contextualize` it may have the vectors of real tokens alone, row by
-    row: `(real_tokens, projection_dim)` wherever `(batch, tokens, projection_dim)` is said here.
+    `BiLM.encode` gives ragged tensors, `(batch, (tokens), projection_dim)`, and no mask.
 
     Attributes:
         word_vectors: float tensor, `(batch, tokens, projection_dim)`; they know no context.
@@ -25,29 +24,32 @@ class BiLMOutput(NamedTuple):
             then for every backward layer.
     """
 
-    word_vectors: tf.Tensor
-    forward: tuple[tf.Tensor, ...]
-    backward: tuple[tf.Tensor, ...]
-    mask: tf.Tensor
+    word_vectors: tf.Tensor | tf.RaggedTensor
+    forward: tuple[tf.Tensor | tf.RaggedTensor, ...]
+    backward: tuple[tf.Tensor | tf.RaggedTensor, ...]
+    mask: tf.Tensor | None
     state: tuple[tuple[tf.Tensor, tf.Tensor], ...]
 
-    def layers(self) -> list[tf.Tensor]:
+    def layers(self) -> list[Any]:
         """The L + 1 layers that are mixed, each `(batch, tokens, 2 * projection_dim)`.
 
         The word vector twice side by side, then [forward; backward] of each LSTM layer.
         """
-        pairs = zip(self.forward, self.backward, strict=True)
+        pairs = (
+            (self.word_vectors, self.word_vectors),
+            *zip(self.forward, self.backward, strict=True),
+        )
         return [
-            keras.ops.concatenate(pair, axis=-1)
-            for pair in ((self.word_vectors, self.word_vectors), *pairs)
+            tf.ragged.map_flat_values(keras.ops.concatenate, list(pair), axis=-1) for pair in pairs
         ]
 
-    def padded(self) -> "BiLMOutput":
-        """An output of real tokens alone with each in its place, `(batch, tokens, …)`."""
-        return self.with_vectors(lambda vectors: padded(vectors, self.mask))
+    def padded(self, mask: tf.Tensor) -> "BiLMOutput":
+        """A ragged output with its tokens in the places that a mask `(batch, tokens)` marks."""
+        output = self.map(lambda vectors: to_padded(vectors.values, mask))
+        return output._replace(mask=mask)
 
-    def with_vectors(self, change: Callable[[tf.Tensor], tf.Tensor]) -> "BiLMOutput":
-        """What a function makes of the word vectors and of every layer; all else as it is."""
+    def map(self, change: Callable[[Any], Any]) -> "BiLMOutput":
+        """The output with a function applied to the word vectors and to every layer."""
         return self._replace(
             word_vectors=change(self.word_vectors),
             forward=tuple(map(change, self.forward)),

@@ -13,17 +13,18 @@ import tensorflow as tf
 from elmo_tf2.arguments import check_bool, check_choice, check_integer
 from elmo_tf2.config import MAX_LAYERS, ElmoConfig
 from elmo_tf2.layers import ScalarMix
-from elmo_tf2.layers.packing import mean_of_rows, padded
+from elmo_tf2.layers.lstm import Gradient
+from elmo_tf2.layers.ragged import mean_of_rows, to_padded
 from elmo_tf2.models.bilm import BiLM
 from elmo_tf2.models.bilm_arrays import set_bilm_arrays
 from elmo_tf2.models.eager_encoding import encode_eagerly
-from elmo_tf2.models.elmo_inputs import (
+from elmo_tf2.models.preprocessor import (
     WordMask,
     are_sentences_as_words,
     as_tensor,
-    char_ids_and_mask,
     check_inputs,
-    num_places,
+    num_tokens,
+    ragged_char_ids,
 )
 from elmo_tf2.presets import Preset, describe_presets, preset_folder, preset_names
 from elmo_tf2.weights import ElmoWeights, read_model_folder
@@ -77,8 +78,8 @@ class ElmoEmbeddings(keras.layers.Layer):
               where there is no word;
             - a list of strings or of lists of strings, an array or a pandas Series of either.
             Word vectors are taken by `encoder`, the `BiLM` inside, and not here.
-        training: bool. Whether dropout is on, and a trainable encoder keeps what its gradient
-            needs, which otherwise has to compute the LSTMs again.
+        training: bool. Whether dropout is on, and a trainable encoder stores what its gradient
+            needs, which otherwise recomputes the LSTMs.
 
     Returns:
         float tensor, `(batch, tokens, 2 * projection_dim)`, 0 past a sentence's end, with one
@@ -276,20 +277,20 @@ class ElmoEmbeddings(keras.layers.Layer):
         return super().__call__(inputs, *args, **kwargs)
 
     def call(self, inputs: Any, training: bool | None = None) -> tf.Tensor | list[tf.Tensor]:
-        char_ids, mask = char_ids_and_mask(
-            inputs, self.config.tokenizer, self.config.max_characters
-        )
-        # Padded at the very end, so that nothing is computed where there is no token.
-        learns = bool(training and self.encoder.trainable)
+        config = self.config
+        words, mask = ragged_char_ids(inputs, config.tokenizer, config.max_characters)
+        gradient: Gradient = "store" if training and self.encoder.trainable else "recompute"
         if tf.executing_eagerly():
-            outputs = encode_eagerly(self.encoder, char_ids, mask, learns)
+            layers = encode_eagerly(self.encoder, words, gradient)
         else:
-            encoded = self.encoder.encode(char_ids, mask, return_state=False, training=learns)
-            outputs = encoded.layers()
+            layers = self.encoder.encode(words, return_state=False, gradient=gradient).layers()
+        outputs = [layer.values for layer in layers]
         if self.mixes:
             outputs = [mix(outputs, training=training) for mix in self.mixes]
-        arrange = mean_of_rows if self.output_kind == "mean" else padded
-        outputs = [arrange(vectors, mask) for vectors in outputs]
+        if self.output_kind == "mean":
+            outputs = [mean_of_rows(words.with_values(vectors)) for vectors in outputs]
+        else:
+            outputs = [to_padded(vectors, mask) for vectors in outputs]
         return outputs[0] if len(self.mixes) == 1 else outputs
 
     def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
@@ -303,7 +304,7 @@ class ElmoEmbeddings(keras.layers.Layer):
         return len(self.mixes) or self.config.num_layers + 1
 
     def compute_output_spec(self, inputs: Any, training: bool | None = None) -> Any:
-        tokens = () if self.output_kind == "mean" else (num_places(inputs),)
+        tokens = () if self.output_kind == "mean" else (num_tokens(inputs),)
         shape = (inputs.shape[0], *tokens, self.config.layer_dim)
         dtype = self.mixes[0].compute_dtype if self.mixes else self.compute_dtype
         outputs = [keras.KerasTensor(shape, dtype=dtype) for _ in range(self._num_outputs)]

@@ -1,14 +1,13 @@
 """LanguageModel: a BiLM that learns from text by predicting neighbours."""
 
-import itertools
 from collections.abc import Sequence
 
 import keras
 import tensorflow as tf
 
 from elmo_tf2.data.windows import Window
-from elmo_tf2.layers import LSTMWithProjection
-from elmo_tf2.layers.lstm_recurrence import gradient_in
+from elmo_tf2.layers.ragged import pack
+from elmo_tf2.models.lstm_stacks import run_stacks
 from elmo_tf2.models.pretraining_model import PretrainingModel, WindowLoss
 
 States = Sequence[tf.Tensor]
@@ -74,14 +73,10 @@ class LanguageModel(PretrainingModel):
     def _make_states(self) -> list[keras.Variable]:
         return [
             self._kept_value(f"{stack}_{index}_{name}", (self.batch_size, size), layer.state_dtype)
-            for stack, layers in zip(("forward", "backward"), self._stacks, strict=True)
+            for stack, layers in zip(("forward", "backward"), self.bilm.stacks, strict=True)
             for index, layer in enumerate(layers)
             for name, size in (("h", layer.output_dim), ("c", layer.units))
         ]
-
-    @property
-    def _stacks(self) -> tuple[list[LSTMWithProjection], list[LSTMWithProjection]]:
-        return self.bilm.forward_layers, self.bilm.backward_layers
 
     def zero_states(self, batch_size: int | tf.Tensor) -> list[tf.Tensor]:
         """States before the first word: h and c of every forward, then of every backward LSTM.
@@ -92,8 +87,8 @@ class LanguageModel(PretrainingModel):
         Returns:
             float tensors, `(batch, projection_dim or units)` and `(batch, units)` in turn.
         """
-        layers = itertools.chain(*self._stacks)
-        return [part for layer in layers for part in layer.zero_state(batch_size)]
+        forward, backward = self.bilm.stacks
+        return [part for layer in forward + backward for part in layer.zero_state(batch_size)]
 
     def call(self, inputs: Window, training: bool = False) -> tf.Tensor:
         batch = tf.shape(inputs["forward_targets"])[0]
@@ -117,28 +112,25 @@ class LanguageModel(PretrainingModel):
         # one call for both, so that a word of both is computed once
         char_ids = tf.concat([window[f"{name}_char_ids"] for name in directions], axis=0)
         vectors = self.bilm.char_cnn(char_ids)  # (2 * batch, tokens, projection_dim)
-        vectors = tf.transpose(vectors, [1, 0, 2])
-        outputs, new_states = [], []
-        states_left = list(states)
-        for number, (layers, stream) in enumerate(
-            zip(self._stacks, tf.split(vectors, 2, axis=1), strict=True)
-        ):
-            for index, layer in enumerate(layers):
-                if training:
-                    stream = self._drop(stream, number, index)
-                state, states_left = states_left[:2], states_left[2:]
-                stream, state = _run_window(layer, stream, state, training)
-                new_states += state
-            outputs.append(self._drop(stream, number, len(layers)) if training else stream)
-        outputs = tf.transpose(tf.stack(outputs), [0, 2, 1, 3])  # (2, batch, tokens, features)
+        sequences = [
+            pack(tf.RaggedTensor.from_tensor(stream, row_splits_dtype=tf.int32))
+            for stream in tf.split(vectors, 2)  # the backward text comes in reverse order already
+        ]
+        outputs, new_states = run_stacks(
+            self.bilm.stacks,
+            sequences,
+            list(zip(states[::2], states[1::2], strict=True)),
+            "store" if training else "recompute",
+            drop=self._drop if training else None,
+        )
         targets = tf.stack([window[f"{name}_targets"] for name in directions])
         losses = self.softmax(
-            tf.reshape(outputs, [-1, self.config.projection_dim]),
+            tf.concat([direction[-1].values() for direction in outputs], axis=0),
             tf.reshape(targets, [-1]),
             seed=self._seed(0),
             training=training,
         )
-        return tf.reshape(losses, tf.shape(targets)), new_states
+        return tf.reshape(losses, tf.shape(targets)), [part for pair in new_states for part in pair]
 
     def _training_loss(self, window: Window) -> WindowLoss:
         first, rows = self._rows_of_replica()
@@ -146,13 +138,3 @@ class LanguageModel(PretrainingModel):
         losses, states = self.window_losses(window, states, training=True)
         loss = tf.reduce_mean(losses)
         return WindowLoss(loss, tf.ones_like(loss), states)
-
-
-def _run_window(
-    layer: LSTMWithProjection, window: tf.Tensor, state: Sequence[tf.Tensor], training: bool
-) -> tuple[tf.Tensor, list[tf.Tensor]]:
-    """A layer's outputs and states over running text, `(tokens, batch, features)`."""
-    tokens, rows = tf.unstack(tf.shape(window)[:2])
-    flat = tf.reshape(window, [-1, window.shape[-1]])
-    outputs, state = layer.run_packed(flat, tf.fill([tokens], rows), state, gradient_in(training))
-    return tf.reshape(outputs, [tokens, rows, layer.output_dim]), state

@@ -4,7 +4,7 @@ import keras
 import tensorflow as tf
 
 from elmo_tf2.data.windows import Window
-from elmo_tf2.layers.packing import padded
+from elmo_tf2.layers.ragged import from_padded, to_padded
 from elmo_tf2.models.pretraining_model import PretrainingModel, WindowLoss
 
 
@@ -80,22 +80,13 @@ class MaskedLanguageModel(PretrainingModel):
 
     def _last_layer(self, char_ids: tf.Tensor, mask: tf.Tensor, training: bool) -> tf.Tensor:
         """[forward; backward] of the last layer, `(batch, tokens, 2 * projection_dim)`."""
-        word_vectors = self.bilm.char_cnn(tf.boolean_mask(char_ids, mask))
-
-        def drop(vectors: tf.Tensor, direction: int, place: int) -> tf.Tensor:
-            """Of the real tokens, which in training are all of a window's."""
-            if not training:
-                return vectors
-            window = tf.reshape(vectors, [-1, char_ids.shape[1], vectors.shape[-1]])
-            window = self._drop(window, direction, place, batch_axis=0)
-            return tf.reshape(window, [-1, vectors.shape[-1]])
-
-        output = self.bilm.contextualize(word_vectors, mask, drop=drop, training=training)
-        last = [
-            drop(output.forward[-1], 0, self.config.num_layers),
-            drop(output.backward[-1], 1, self.config.num_layers),
-        ]
-        return padded(tf.concat(last, axis=-1), mask)
+        output = self.bilm.encode(
+            from_padded(char_ids, mask),
+            gradient="store" if training else "recompute",
+            use_boundaries=False,
+            drop=self._drop if training else None,
+        )
+        return to_padded(output.layers()[-1].values, mask)
 
     def _training_loss(self, window: Window) -> WindowLoss:
         losses = self(window, training=True)

@@ -149,26 +149,20 @@ class PretrainingModel(keras.Model):
         seed = tf.stack([tf.constant(self.seed, tf.int64), self.windows_seen.value])
         return tf.random.fold_in(seed, purpose)
 
-    def _drop(
-        self, vectors: tf.Tensor, direction: int, place: int, batch_axis: int = 1
-    ) -> tf.Tensor:
-        """Dropout; each replica drops what a single device with all rows would drop there.
+    def _drop(self, vectors: tf.Tensor, direction: int, number: int) -> tf.Tensor:
+        """Dropout of a window's packed vectors `(tokens * rows, features)`, see `run_stacks`.
 
-        Args:
-            vectors: `(tokens, batch, features)`, or `(batch, tokens, features)`.
-            direction: 0 forward, 1 backward.
-            place: number of the layer after it.
-            batch_axis: 1 or 0, where the batch is.
+        Each replica drops what a single device with all rows would drop there.
         """
         if not self.dropout:
             return vectors
         first, rows = self._rows_of_replica()
-        shape = [*vectors.shape]
-        shape[batch_axis] = self.batch_size
-        uniform = tf.random.stateless_uniform(shape, self._seed(1 + 2 * place + direction))
-        rows_of_replica = [slice(None)] * batch_axis + [slice(first, first + rows)]
-        kept = tf.cast(uniform[rows_of_replica] >= self.dropout, vectors.dtype)
-        return vectors * kept * tf.cast(1 / (1 - self.dropout), vectors.dtype)
+        window = tf.reshape(vectors, [-1, rows, vectors.shape[-1]])
+        shape = tf.tensor_scatter_nd_update(tf.shape(window), [[1]], [self.batch_size])
+        uniform = tf.random.stateless_uniform(shape, self._seed(1 + 2 * number + direction))
+        kept = tf.cast(uniform[:, first : first + rows] >= self.dropout, vectors.dtype)
+        kept *= tf.cast(1 / (1 - self.dropout), vectors.dtype)
+        return tf.reshape(window * kept, tf.shape(vectors))
 
     def _rows_of_replica(self) -> tuple[Any, int]:
         """This replica's first row in the whole batch, and its number of rows."""

@@ -18,6 +18,7 @@ from elmo_tf2.data import Vocabulary
 from elmo_tf2.data.text_files import read_lines
 from elmo_tf2.data.tokenizers import ragged_words
 from elmo_tf2.files import StrPath, check_free, completed
+from elmo_tf2.layers.ragged import from_padded
 from elmo_tf2.models import LanguageModel, MaskedLanguageModel, PretrainingModel
 
 # A sentence's words are masked in as many turns, so about as many at once as in training.
@@ -151,8 +152,8 @@ def _sums_of_directions(
     model: LanguageModel, tokens: tf.Tensor, ids: tf.Tensor, lengths: tf.Tensor, mask: tf.Tensor
 ) -> list[tf.Tensor]:
     char_ids = sentences_to_char_ids(tokens, lengths, model.config.max_characters)
-    word_vectors = model.bilm.char_cnn(tf.boolean_mask(char_ids, mask))
-    output = model.bilm.contextualize(word_vectors, mask).padded()
+    words = from_padded(char_ids, mask)
+    output = model.bilm.encode(words, use_boundaries=False).padded(mask)
     sums = []
     for vectors, targets in (
         (output.forward[-1][:, :-1], ids[:, 1:]),

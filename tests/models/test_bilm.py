@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from elmo_tf2.layers.ragged import from_padded
 from tests import numpy_reference as reference
 from tests.models.bilm_cases import (
     CONFIGS,
@@ -291,47 +292,65 @@ def test_word_vectors_bring_the_mask_of_the_layer_that_made_them(bilm):
     np.testing.assert_allclose(vectors(output), vectors(bilm(ids)), **PROMISE)
 
 
+# --- ragged
+
+
+def ragged(sentences):
+    """Character ids of sentences, a ragged batch, and the mask of the padded one."""
+    ids = char_ids(sentences)
+    mask = tf.constant(np.any(ids != 0, axis=-1))
+    return from_padded(tf.constant(ids), mask), mask
+
+
 def test_a_merged_bilm_has_no_state_at_the_start():
     bilm, _ = make_bilm(CONFIGS["merged, added"])
-    assert bilm.state_at_start() is None
+    assert bilm.start_state() is None
 
 
-def test_contextualize_adds_no_boundaries(bilm):
+def test_boundaries_are_left_out_where_they_are_not_wanted(bilm):
     plain, _ = make_bilm(NO_BOUNDARIES)  # the same weights
-    ids = char_ids(SENTENCES)
-    mask = np.any(ids != 0, axis=-1)
-    output = bilm.contextualize(bilm.char_cnn(ids[mask]), tf.constant(mask))
-    np.testing.assert_allclose(vectors(output.padded()), vectors(plain(ids)), **PROMISE)
+    words, mask = ragged(SENTENCES)
+    output = bilm.encode(words, use_boundaries=False).padded(mask)
+    np.testing.assert_allclose(vectors(output), vectors(plain(char_ids(SENTENCES))), **PROMISE)
 
 
 @pytest.mark.parametrize("name", ["small", "no boundaries", "merged, added"])
 def test_encode_takes_and_gives_the_real_tokens_of_a_call(name):
     bilm, _ = make_bilm(CONFIGS[name])
-    ids = char_ids(SENTENCES)
-    mask = np.any(ids != 0, axis=-1)
-    output, expected = bilm.encode(tf.constant(ids[mask]), tf.constant(mask)), bilm(ids)
-    np.testing.assert_array_equal(vectors(output), vectors(expected)[mask])
+    words, mask = ragged(SENTENCES)
+    output, expected = bilm.encode(words), bilm(char_ids(SENTENCES))
+    assert output.mask is None
     for found, wanted in zip(output.layers(), expected.layers(), strict=True):
-        np.testing.assert_array_equal(found, wanted.numpy()[mask])
+        np.testing.assert_array_equal(found.row_lengths(), [len(words) for words in SENTENCES])
+        np.testing.assert_array_equal(found.values, wanted.numpy()[mask])
     tf.nest.map_structure(np.testing.assert_array_equal, output.state, expected.state)
 
 
 @pytest.mark.parametrize("name", ["small", "no boundaries", "merged, added"])
-def test_encode_without_a_gradient_gives_the_same_vectors_and_no_state(name):
+def test_inference_gives_the_same_vectors_and_no_state(name):
     bilm, _ = make_bilm(CONFIGS[name])
     for sentences in (SENTENCES, [["alone"]], [[], ["two", "words"], []]):
-        ids = char_ids(sentences)
-        mask = np.any(ids != 0, axis=-1)
-        real = tf.constant(ids[mask])
-        word_vectors, start = bilm.char_cnn(real), bilm.state_at_start()
-        with tf.GradientTape() as tape:
-            output = bilm.encode_without_gradient(word_vectors, tf.constant(mask), start)
-            loss = tf.reduce_sum(tf.stack([*output.forward, *output.backward]))
-        expected = bilm.encode(real, tf.constant(mask))
-        np.testing.assert_allclose(vectors(output), vectors(expected), **PROMISE)
-        assert not output.state
-        weights = [layer.kernel.value for layer in bilm.forward_layers + bilm.backward_layers]
-        assert tape.gradient(loss, weights) == [None] * len(weights)
+        words, mask = ragged(sentences)
+        expected = vectors(bilm.encode(words).padded(mask))
+        word_vectors = words.with_values(bilm.char_cnn(words.values))
+        for start in (None, bilm.start_state()):
+            with tf.GradientTape() as tape:
+                output = bilm.encode(
+                    word_vectors, start, gradient="inference", use_boundaries=start is None
+                )
+                layers = [layer.values for layer in (*output.forward, *output.backward)]
+                loss = tf.reduce_sum(tf.stack(layers))
+            np.testing.assert_allclose(vectors(output.padded(mask)), expected, **PROMISE)
+            assert not output.state
+            weights = [layer.kernel.value for layer in bilm.forward_layers + bilm.backward_layers]
+            assert tape.gradient(loss, weights) == [None] * len(weights)
+
+
+@pytest.mark.parametrize("shape", [(2, 3, 4), (6, 4)])
+def test_encode_takes_ragged_tensors_alone(shape, bilm):
+    message = r"`words` must be character ids \(int\) of shape \(batch, \(tokens\), 50\)"
+    with pytest.raises(ValueError, match=message):
+        bilm.encode(tf.zeros(shape))
 
 
 @pytest.mark.parametrize("name", ["small", "no boundaries", "merged, added"])
@@ -373,12 +392,28 @@ def test_the_gradient_has_a_gradient(training):
     np.testing.assert_allclose(change, (sums[0] - sums[1]) / 2, rtol=1e-2)  # of differences
 
 
+@pytest.mark.parametrize("training", [False, True])
+def test_of_equal_word_vectors_each_has_a_gradient_of_its_own(training):
+    bilm, _ = make_bilm(CONFIGS["small"])
+    words = bilm.char_cnn(char_ids([["the", "cat", "the", "cat"]]))
+    direction = np.zeros((1, 4, 4), "float32")
+    direction[0, 2] = [1e-3, -1e-3, 1e-3, 1e-3]  # of the second "the" alone
+
+    def squared_gradient(words):
+        with tf.GradientTape(persistent=True) as tape:
+            tape.watch(words)
+            loss = tf.reduce_sum(tf.sin(bilm(words, training=training).layers()[-1]))
+        return tf.reduce_sum(tape.gradient(loss, words) ** 2)
+
+    with tf.GradientTape() as tape:
+        tape.watch(words)
+        result = squared_gradient(words)
+    slope = tf.reduce_sum(tape.gradient(result, words) * direction)
+    change = squared_gradient(words + direction) - squared_gradient(words - direction)
+    np.testing.assert_allclose(slope, change / 2, rtol=1e-2)  # of differences
+
+
 # --- errors
-
-
-def test_contextualize_tells_which_shape_it_takes(bilm):
-    with pytest.raises(ValueError, match=r"of shape \(real_tokens, 4\)"):
-        bilm.contextualize(tf.zeros([2, 3, 4]), tf.fill([2, 3], True))
 
 
 @pytest.mark.parametrize(

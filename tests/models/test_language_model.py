@@ -8,6 +8,7 @@ import tensorflow as tf
 from elmo_tf2.characters import sentences_to_char_ids
 from elmo_tf2.config import ElmoConfig
 from elmo_tf2.data import Vocabulary, text_windows, training_windows
+from elmo_tf2.layers.ragged import from_padded
 from elmo_tf2.models import LanguageModel
 
 CONFIG = ElmoConfig(filters=((1, 4), (2, 8)), num_highway_layers=1, units=12, projection_dim=6)
@@ -51,8 +52,9 @@ def test_losses_are_those_of_the_bilms_vectors(model, vocabulary):
     tokens = tf.constant([["<S>", *words, "</S>"]])
     ids = vocabulary.ids(tokens).numpy()[0]
     char_ids = sentences_to_char_ids(tokens, tf.constant([5]))
-    word_vectors = model.bilm.char_cnn(char_ids)
-    output = model.bilm.contextualize(word_vectors[0], tf.fill([1, 5], True)).padded()
+    mask = tf.fill([1, 5], True)
+    words = from_padded(char_ids, mask)
+    output = model.bilm.encode(words, use_boundaries=False).padded(mask)
     forward, backward = (
         log_softmax(layers[-1][0] @ tf.transpose(model.softmax.kernel) + model.softmax.bias)
         for layers in (output.forward, output.backward)
@@ -83,7 +85,7 @@ def test_dropout_and_sampling_are_for_training_alone(model, vocabulary):
 
 def test_dropout_keeps_the_mean_and_drops_its_share():
     model = LanguageModel(CONFIG, len(WORDS), batch_size=200, dropout=0.3, num_negatives=None)
-    dropped = model._drop(tf.ones([20, 200, 6]), 0, 0).numpy()
+    dropped = model._drop(tf.ones([20 * 200, 6]), 0, 0).numpy()
     assert abs((dropped == 0).mean() - 0.3) < 0.02
     np.testing.assert_allclose(dropped[dropped > 0], 1 / 0.7, rtol=1e-6)
 

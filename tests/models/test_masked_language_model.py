@@ -97,8 +97,10 @@ def probe(model, words, places, put=MASK):
     with tf.GradientTape(persistent=True) as tape:
         tape.watch(word_vectors)
         read = tf.where(is_shown, word_vectors, model.bilm.char_cnn(window["char_ids"]))
-        output = model.bilm.contextualize(read[0], tf.fill([1, len(words)], True))
-        logits = model.softmax.logits(output.layers()[-1])
+        output = model.bilm.encode(
+            tf.RaggedTensor.from_tensor(read, row_splits_dtype=tf.int32), use_boundaries=False
+        )
+        logits = model.softmax.logits(output.layers()[-1].values)
         own = [logits[place, WORDS.index(words[place])] for place in places]
     # it is the model's own loss that is probed
     losses = -log_softmax(logits.numpy())[places, [WORDS.index(words[place]) for place in places]]

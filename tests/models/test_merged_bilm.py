@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from elmo_tf2.layers.ragged import from_padded
 from elmo_tf2.models import BiLM, set_bilm_arrays
 from tests import numpy_reference as reference
 from tests.models.bilm_cases import PROMISE, SENTENCES, SMALL, char_ids, make_bilm, merged, vectors
@@ -59,7 +60,8 @@ def seen(bilm, direction, place, words=None):
     words = tf.constant(rng.normal(size=(1, TOKENS, 4)), tf.float32)
     with tf.GradientTape() as tape:
         tape.watch(words)
-        output = bilm.contextualize(words[0], tf.fill([1, TOKENS], True)).padded()
+        mask = tf.fill([1, TOKENS], True)
+        output = bilm.encode(from_padded(words, mask), use_boundaries=False).padded(mask)
         # a random sum of its numbers, as a logit is
         vector = getattr(output, direction)[-1][0, place]
         logit = tf.tensordot(vector, tf.constant(rng.normal(size=4), tf.float32), 1)

@@ -9,7 +9,7 @@ import pytest
 import tensorflow as tf
 
 from elmo_tf2.cli.embed import HELP
-from elmo_tf2.features import FeatureReader, embed_file, forms, text
+from elmo_tf2.features import FeatureReader, embed_file, formats, text
 from elmo_tf2.features.encoder import encoder_of
 from elmo_tf2.models import BiLM, ElmoEmbeddings
 from elmo_tf2.saved_model import export_saved_model
@@ -34,7 +34,7 @@ TOLERANCES = {"float32": 1e-5, "float16": 2e-3}
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory):
-    return write_model_folder(tmp_path_factory.mktemp("forms") / "model")
+    return write_model_folder(tmp_path_factory.mktemp("formats") / "model")
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +44,7 @@ def elmo(model):
 
 @pytest.fixture(scope="module")
 def saved_model(elmo, tmp_path_factory):
-    return export_saved_model(elmo, tmp_path_factory.mktemp("forms") / "saved_model")
+    return export_saved_model(elmo, tmp_path_factory.mktemp("formats") / "saved_model")
 
 
 @pytest.fixture
@@ -101,7 +101,7 @@ def expected(layers=(0, 1, 2), sentence=None, dtype="float32"):
     ],
 )
 def test_a_reader_gives_the_vectors_of_the_numpy_reference(embed, monkeypatch, name, choice):
-    monkeypatch.setattr(forms, "_ROWS", 3)
+    monkeypatch.setattr(formats, "_ROWS", 3)
     reader = FeatureReader(embed(name, **choice))
     dtype = choice.get("dtype", "float32")
     wanted = expected(**choice)
@@ -232,7 +232,7 @@ def test_after_an_interruption_while_converting_only_that_is_done_again(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as context:
-        context.setitem(forms.WRITERS, "tfrecord", interrupt)
+        context.setitem(formats.WRITERS, "tfrecord", interrupt)
         with pytest.raises(KeyboardInterrupt):
             embed("v.tfrecord")
     assert {path.name for path in tmp_path.iterdir()} == {"text.txt", "v.tfrecord.unfinished"}

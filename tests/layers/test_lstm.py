@@ -1,10 +1,11 @@
-"""lstm_recurrence: whatever becomes of its gradient, and in any pieces, the same values."""
+"""The inside of LSTMWithProjection: the same values with any gradient, in chunks of any size."""
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from elmo_tf2.layers import lstm_recurrence as recurrence_module
+from elmo_tf2.layers.lstm import lstm_recurrence, matmul, unroll
+from elmo_tf2.layers.ragged import PackedSequence
 from tests.layers.test_lstm_with_projection import (
     MASKS,
     OPTIONS,
@@ -56,6 +57,12 @@ def plain_layer(layer):
     return run
 
 
+def in_order(tokens, batch_sizes):
+    """A packed sequence whose sentences are sorted as they are."""
+    rows = tf.reduce_sum(batch_sizes[:1])
+    return PackedSequence(tokens, batch_sizes, tf.range(tf.shape(tokens)[0]), tf.range(rows))
+
+
 def values_and_gradients(layer, values, mask, training, in_graph=False):
     def run(inputs, h, c):
         return layer(inputs, mask=mask, initial_state=(h, c), training=training)
@@ -94,44 +101,43 @@ def test_training_changes_neither_values_nor_gradients(options, mask, in_graph, 
 
 @pytest.mark.parametrize("training", [False, True])
 @pytest.mark.parametrize("size", [1, 3, 5])
-def test_pieces_of_any_size_give_the_same(size, training, data, rng, monkeypatch):
+def test_chunks_of_any_size_give_the_same(size, training, data, rng, monkeypatch):
     layer = make_layer(rng, **OPTIONS["all"])
     values, mask = data(layer.output_dim), MASKS["holes"]
     expected = values_and_gradients(layer, values, mask, training)
-    monkeypatch.setattr(recurrence_module, "_PIECE", size)
-    recurrence_module.lstm_recurrence.cache_clear()
+    monkeypatch.setattr(unroll, "_CHUNK", size)
+    lstm_recurrence.cache_clear()
     results = values_and_gradients(layer, values, mask, training)
-    recurrence_module.lstm_recurrence.cache_clear()
+    lstm_recurrence.cache_clear()
     for result, value in zip(results, expected, strict=True):
         np.testing.assert_allclose(result, value, rtol=0, atol=1e-12)
 
 
-@pytest.mark.parametrize("gradient", ["kept", "computed again", "none"])
+@pytest.mark.parametrize("gradient", ["store", "recompute", "inference"])
 @pytest.mark.parametrize("size", [1, 4, 100])
 def test_inputs_that_repeat_give_the_same(size, gradient, data, rng, monkeypatch):
     layer = make_layer(rng, **OPTIONS["all"])
     _, h, c = data(layer.output_dim)
-    if gradient == "none":
+    if gradient == "inference":
         h, c = h[:1], c[:1]
     words = rng.normal(size=(3, PROJECTION))
     words[1] = np.nan  # equal to nothing, not even to itself
     words = tf.constant(words)
     number = tf.constant([0, 2, 0, 2, 2, 1, 0, 1])
-    active_rows = tf.constant([3, 3, 2])
-    monkeypatch.setattr(recurrence_module, "_PIECE_OF_WORDS", size)
+    batch_sizes = tf.constant([3, 3, 2])
+    monkeypatch.setattr(unroll, "_CHUNK_OF_WORDS", size)
     answers = []
     for inputs_repeat in (False, True):
-        recurrence_module.lstm_recurrence.cache_clear()
+        lstm_recurrence.cache_clear()
         with tf.GradientTape() as tape:
             tape.watch(words)
-            outputs, state = layer.run_packed(
-                tf.gather(words, number), active_rows, (h, c), gradient, inputs_repeat
-            )
+            sequence = in_order(tf.gather(words, number), batch_sizes)
+            (outputs, *_), state = layer.run(sequence, (h, c), gradient, inputs_repeat)
             loss = tf.reduce_sum(tf.sin(outputs[:4]))
         sources = [words, *(weight.value for weight in layer.weights)]
         gradients = tape.gradient(loss, sources, unconnected_gradients="zero")
         answers.append([outputs, *state, *map(tf.convert_to_tensor, gradients)])
-    recurrence_module.lstm_recurrence.cache_clear()
+    lstm_recurrence.cache_clear()
     assert np.isfinite(answers[0][0][:4]).all()
     for result, value in zip(*answers, strict=True):
         np.testing.assert_allclose(result, value, rtol=0, atol=1e-12)
@@ -139,13 +145,13 @@ def test_inputs_that_repeat_give_the_same(size, gradient, data, rng, monkeypatch
 
 @pytest.fixture
 def every_kernel_is_large(monkeypatch):
-    monkeypatch.setattr(recurrence_module, "_LARGE_KERNEL", 0)
-    gains = recurrence_module._GAINS_BY_COPY
-    monkeypatch.setitem(gains, tf.float64, (2, 2, 3))
-    monkeypatch.setitem(gains, tf.bfloat16, (2, 2, gains[tf.bfloat16][-1]))
-    recurrence_module.lstm_recurrence.cache_clear()
+    monkeypatch.setattr(matmul, "_LARGE_KERNEL", 0)
+    pays = matmul._COPY_PAYS
+    monkeypatch.setitem(pays, tf.float64, (2, 2, 3))
+    monkeypatch.setitem(pays, tf.bfloat16, (2, 2, pays[tf.bfloat16][-1]))
+    lstm_recurrence.cache_clear()
     yield
-    recurrence_module.lstm_recurrence.cache_clear()
+    lstm_recurrence.cache_clear()
 
 
 @pytest.mark.parametrize("training", [False, True])
@@ -162,7 +168,7 @@ def test_with_a_large_kernel_values_and_gradients_are_the_same(
 
 
 @pytest.mark.parametrize(
-    ("active_rows", "rows", "transpositions", "transpositions_in_bfloat16"),
+    ("batch_sizes", "rows", "transpositions", "transpositions_in_bfloat16"),
     [
         ([3, 2, 1], 3, 2, 1),  # of the kernel and, but in bfloat16, of the product
         ([3, 2, 1], 2, 2, 1),
@@ -174,7 +180,7 @@ def test_with_a_large_kernel_values_and_gradients_are_the_same(
     ],
 )
 def test_a_large_kernel_is_transposed_where_that_is_faster(
-    active_rows,
+    batch_sizes,
     rows,
     transpositions,
     transpositions_in_bfloat16,
@@ -185,7 +191,7 @@ def test_a_large_kernel_is_transposed_where_that_is_faster(
     transposed = []
     transpose = tf.transpose
     monkeypatch.setattr(tf, "transpose", lambda x: transposed.append(x) or transpose(x))
-    active_rows = tf.constant(active_rows, tf.int32)
+    batch_sizes = tf.constant(batch_sizes, tf.int32)
     # Small integers, whose products bfloat16 holds exactly.
     kernel, state = rng.integers(-4, 5, (5, 8)), rng.integers(-4, 5, (rows, 5))
     for dtype, expected in (
@@ -193,7 +199,7 @@ def test_a_large_kernel_is_transposed_where_that_is_faster(
         (tf.bfloat16, transpositions_in_bfloat16),
     ):
         transposed.clear()
-        product = recurrence_module._product_with(tf.constant(kernel, dtype), active_rows)
+        product = matmul.matmul_of_steps(tf.constant(kernel, dtype), batch_sizes)
         result = product(tf.constant(state, dtype))
         np.testing.assert_array_equal(tf.cast(result, tf.int64), state @ kernel)
         assert expected == len(transposed)
@@ -240,13 +246,14 @@ def test_the_loops_of_a_gradient_have_no_kernels_gradient(data, rng):
 def test_without_a_gradient_the_outputs_are_the_same_and_nothing_learns(data, rng):
     layer = make_layer(rng, **OPTIONS["all"])
     inputs, h, c = data(layer.output_dim)
-    active_rows = tf.constant([3, 3, 2, 2])
+    batch_sizes = tf.constant([3, 3, 2, 2])
     tokens = tf.reshape(tf.transpose(inputs, [1, 0, 2]), [-1, PROJECTION])[:10]
     state_of_all = h[:1], c[:1]
     state = [tf.repeat(value, 3, axis=0) for value in state_of_all]
     with tf.GradientTape(persistent=True) as tape:
-        expected, final_state = layer.run_packed(tokens, active_rows, state, "kept")
-        outputs, no_state = layer.run_packed(tokens, active_rows, state_of_all, "none")
+        sequence = in_order(tokens, batch_sizes)
+        (expected, *_), final_state = layer.run(sequence, state, "store")
+        (outputs, *_), no_state = layer.run(sequence, state_of_all, "inference")
     np.testing.assert_allclose(outputs, expected, rtol=0, atol=1e-12)
     assert len(final_state) == 2
     assert not no_state

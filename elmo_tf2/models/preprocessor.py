@@ -1,4 +1,4 @@
-"""What `ElmoEmbeddings` takes: lists, arrays and tensors of text, made padded words."""
+"""The inputs of `ElmoEmbeddings`, in any container, to a ragged batch of words."""
 
 import functools
 from collections.abc import Callable
@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from elmo_tf2.characters import words_to_char_ids
 from elmo_tf2.data.tokenizers import token_lengths, tokenize
+from elmo_tf2.layers.ragged import from_padded
 
 _TENSORS = (tf.Tensor, tf.Variable, tf.RaggedTensor, keras.KerasTensor)
 _TEXT = (str, bytes)
@@ -102,34 +103,36 @@ def are_sentences_as_words(inputs: Any) -> bool:
     return is_one_a_row and any(b" " in word for word in words.numpy().ravel())
 
 
-def char_ids_and_mask(
+def ragged_char_ids(
     inputs: tf.Tensor | tf.RaggedTensor, tokenizer: str, max_characters: int
-) -> tuple[tf.Tensor, tf.Tensor]:
-    """Character ids of all real tokens, `(real_tokens, chars)`, and where they are.
+) -> tuple[tf.RaggedTensor, tf.Tensor]:
+    """Character ids `(batch, (tokens), chars)`, and the mask `(batch, tokens)` to pad them by.
 
-    The mask `(batch, tokens)` has one place at least: of an axis without any, layers make NaN, or
-    fail.
+    The mask has one token at least: of an axis without any, layers make NaN, or fail.
     """
     if tf.executing_eagerly():  # where some fifty operations take ten times as long as their graph
-        return _splitting_graph(_spec_of_any_size(inputs), tokenizer, max_characters)(inputs)
-    return _split(inputs, tokenizer, max_characters)
+        return _graph(_spec_of_any_size(inputs), tokenizer, max_characters)(inputs)
+    return _ragged_char_ids(inputs, tokenizer, max_characters)
 
 
 @functools.cache
-def _splitting_graph(
+def _graph(
     spec: tf.TypeSpec, tokenizer: str, max_characters: int
-) -> Callable[..., tuple[tf.Tensor, tf.Tensor]]:
-    split = functools.partial(_split, tokenizer=tokenizer, max_characters=max_characters)
-    return tf.function(split, input_signature=[spec], autograph=False)
+) -> Callable[..., tuple[tf.RaggedTensor, tf.Tensor]]:
+    function = functools.partial(
+        _ragged_char_ids, tokenizer=tokenizer, max_characters=max_characters
+    )
+    return tf.function(function, input_signature=[spec], autograph=False)
 
 
-def _split(
+def _ragged_char_ids(
     inputs: tf.Tensor | tf.RaggedTensor, tokenizer: str, max_characters: int
-) -> tuple[tf.Tensor, tf.Tensor]:
-    """`char_ids_and_mask` itself."""
-    words, mask = _words_and_mask(inputs, tokenizer)
-    real = tf.boolean_mask(words, mask)
-    return words_to_char_ids(real, max_characters) if real.dtype == tf.string else real, mask
+) -> tuple[tf.RaggedTensor, tf.Tensor]:
+    padded, mask = _words_and_mask(inputs, tokenizer)
+    words = from_padded(padded, mask)
+    if words.dtype == tf.string:
+        words = words.with_values(words_to_char_ids(words.values, max_characters))
+    return words, mask
 
 
 def _spec_of_any_size(inputs: tf.Tensor | tf.RaggedTensor) -> tf.TypeSpec:
@@ -144,7 +147,7 @@ def _words_and_mask(
 ) -> tuple[tf.Tensor, tf.Tensor]:
     """Padded words `(batch, tokens)`, or character ids as they are, and where they are."""
     if inputs.dtype != tf.string:
-        char_ids = _with_a_place(inputs, 0)
+        char_ids = _with_a_token(inputs, 0)
         return char_ids, tf.reduce_any(char_ids != 0, axis=-1)
     if isinstance(inputs, tf.RaggedTensor):
         words, lengths = inputs.to_tensor(""), tf.cast(inputs.row_lengths(), tf.int32)
@@ -152,11 +155,11 @@ def _words_and_mask(
         words, lengths = tokenize(inputs, tokenizer)
     else:
         words, lengths = inputs, token_lengths(inputs)
-    words = _with_a_place(words, "")
+    words = _with_a_token(words, "")
     return words, tf.sequence_mask(lengths, tf.shape(words)[1])
 
 
-def _with_a_place(words: tf.Tensor, padding: str | int) -> tf.Tensor:
+def _with_a_token(words: tf.Tensor, padding: str | int) -> tf.Tensor:
     if words.shape[1]:
         return words
     missing = tf.maximum(1 - tf.shape(words)[1], 0)
@@ -189,10 +192,10 @@ class WordMask(keras.Operation):
         return _words_and_mask(inputs, self.tokenizer)[1]
 
     def compute_output_spec(self, inputs: keras.KerasTensor) -> keras.KerasTensor:
-        return keras.KerasTensor((inputs.shape[0], num_places(inputs)), dtype="bool")
+        return keras.KerasTensor((inputs.shape[0], num_tokens(inputs)), dtype="bool")
 
 
-def num_places(inputs: keras.KerasTensor) -> int | None:
+def num_tokens(inputs: keras.KerasTensor) -> int | None:
     """The number of tokens of padded outputs, if it is known before."""
     tokens = inputs.shape[1] if len(inputs.shape) > 1 else None
     return tokens if tokens is None else max(tokens, 1)
