@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 
 from elmo_tf2.characters import words_to_char_ids
-from elmo_tf2.models.elmo_inputs import char_ids_and_mask
+from elmo_tf2.models.preprocessor import ragged_char_ids
 from tests import numpy_reference as reference
 from tests.layer_checks import to_float64
 from tests.models.bilm_cases import PROMISE
@@ -125,10 +125,10 @@ def test_texts_without_words_give_zeros_in_a_graph_too(output, graphs):
 def test_a_graph_of_texts_without_words_has_no_words_and_one_place_at_least(kind):
     @tf.function  # whose inputs have the sizes 0
     def split(inputs):
-        return char_ids_and_mask(inputs, "spaces", 50)
+        return ragged_char_ids(inputs, "spaces", 50)
 
-    char_ids, mask = split(EMPTY[kind])
-    assert char_ids.shape == (0, 50)
+    words, mask = split(EMPTY[kind])
+    assert words.values.shape == (0, 50)
     assert mask.shape == size(kind)
     assert not np.any(mask)
 
