@@ -9,7 +9,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from elmo_tf2.arguments import (
+from elmo_tf2.files import check_file
+from elmo_tf2.validation import (
     check_bool,
     check_choice,
     check_integer,
@@ -17,7 +18,6 @@ from elmo_tf2.arguments import (
     one_line,
     shown,
 )
-from elmo_tf2.files import check_file
 
 logger = logging.getLogger(__name__)
 
@@ -116,7 +116,7 @@ class ElmoConfig:
             side added to [forward; backward] below, or all three side by side. Written only with
             "merged".
         always_project: bool. Whether an LSTM has a projection also where `projection_dim` equals
-            `units`, as AllenNLP's has and bilm-tf's has not. Weights tell it by their `W_P_0`; an
+            `units`, as AllenNLP's has and bilm-tf's has not. Weights show it by their `W_P_0`; an
             extension, too, written only when True.
 
     Raises:
@@ -247,7 +247,7 @@ class ElmoConfig:
 
         Args:
             options: the dictionary.
-            source: what to call it in messages, a path say.
+            source: its name in messages, for example a path.
 
         Returns:
             An `ElmoConfig`.
@@ -346,18 +346,7 @@ class ElmoConfig:
 
 
 def read_options(path: str | os.PathLike[str]) -> dict[str, Any]:
-    """Reads the JSON object of an `options.json`.
-
-    Args:
-        path: the file.
-
-    Returns:
-        The dictionary as it stands.
-
-    Raises:
-        FileNotFoundError: if there is no such file.
-        ValueError: if it is not a JSON object.
-    """
+    """Reads the JSON object of an `options.json`."""
     path = check_file(path, "options file")
     try:
         options = json.loads(path.read_bytes())  # with or without a byte order mark
@@ -369,18 +358,7 @@ def read_options(path: str | os.PathLike[str]) -> dict[str, Any]:
 
 
 def check_filters(filters: Any, max_characters: int | None = None) -> tuple[tuple[int, int], ...]:
-    """Validates the character convolutions.
-
-    Args:
-        filters: pairs (width, number).
-        max_characters: the most that a width may be, if known.
-
-    Returns:
-        The same pairs as tuples.
-
-    Raises:
-        ValueError: if they are not pairs of positive integers, or a width is too large.
-    """
+    """Validates the character convolutions."""
     try:
         pairs = tuple((width, number) for width, number in filters)
     except (TypeError, ValueError):

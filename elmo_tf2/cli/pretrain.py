@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from elmo_tf2.arguments import MAX_INTEGER, check_choice, one_line
 from elmo_tf2.cli.arguments import checked_model
-from elmo_tf2.cli.messages import quiet_imports, say, say_table
+from elmo_tf2.cli.messages import echo, echo_table, quiet_imports
 from elmo_tf2.config import TOKENIZERS, ElmoConfig
 from elmo_tf2.data.vocabulary_file import read_vocabulary
 from elmo_tf2.files import check_file, check_utf8
 from elmo_tf2.pretraining_config import PretrainingConfig
+from elmo_tf2.validation import MAX_INTEGER, check_choice, one_line
 from elmo_tf2.weights.pretraining_run import (
     CONFIG_FILE,
     check_free_for_run,
@@ -140,8 +140,8 @@ def pretrain(
         else:
             _wait_for(folder)
     settings = folder.read_config()
-    say(f"Run {run}:")
-    say_table(_rows(settings, folder))
+    echo(f"Run {run}:")
+    echo_table(_rows(settings, folder))
     with strategy.scope(), _stop_when_asked() as stop, _progress(settings) as progress:
         try:
             model = library(
@@ -152,15 +152,15 @@ def pretrain(
                 evaluate_every=evaluate_every,
             )
         except KeyboardInterrupt:
-            say(f"Stopped and saved. To go on: elmo-tf2 pretrain {run} --resume")
+            echo(f"Stopped and saved. To go on: elmo-tf2 pretrain {run} --resume")
             raise
     if not is_chief:
         return
-    say(f"Done after {model.num_updates:,} updates.")
+    echo(f"Done after {model.num_updates:,} updates.")
     last = [row["heldout_perplexity"] for row in folder.read_history()[-1:]]
     if any(last):
-        say(f"Held-out perplexity: {float(last[0]):.2f}")
-    say(f"To use it: elmo-tf2 export {run} elmo_saved_model")
+        echo(f"Held-out perplexity: {float(last[0]):.2f}")
+    echo(f"To use it: elmo-tf2 export {run} elmo_saved_model")
 
 
 def _settings(
@@ -214,11 +214,11 @@ def _create(
 def _tokenizer(prepared: Path) -> str:
     check_file(prepared, "file of `prepare`")
     try:
-        told = json.loads(prepared.read_bytes())
-        return check_choice("tokenizer", told["tokenizer"], TOKENIZERS)
+        made = json.loads(prepared.read_bytes())
+        return check_choice("tokenizer", made["tokenizer"], TOKENIZERS)
     except (ValueError, LookupError, TypeError, RecursionError) as error:
         raise ValueError(
-            f"{prepared} does not tell the tokenizer: {one_line(error)}. Run `elmo-tf2 prepare` "
+            f"{prepared} does not name the tokenizer: {one_line(error)}. Run `elmo-tf2 prepare` "
             "again, or remove the file if words are apart by spaces."
         ) from error
 
@@ -338,7 +338,7 @@ def _progress(settings: PretrainingConfig) -> Iterator[Any]:
             )
             bar.update(self.task, completed=logs["update"], state=state)
             if "heldout_perplexity" in logs:
-                say(
+                echo(
                     f"  update {logs['update']:,}: loss {logs['loss']:.3f}, held-out perplexity "
                     f"{logs['heldout_perplexity']:.2f}"
                 )

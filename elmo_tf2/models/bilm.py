@@ -13,7 +13,7 @@ from elmo_tf2.layers import CharCNN, LSTMWithProjection
 from elmo_tf2.layers.lstm import Gradient
 from elmo_tf2.layers.ragged import from_padded, one_step, pack
 from elmo_tf2.models.bilm_output import BiLMOutput
-from elmo_tf2.models.boundaries import add_boundaries, boundary_char_ids, drop_boundaries
+from elmo_tf2.models.bos_eos import bos_eos_char_ids, with_bos_eos, without_bos_eos
 from elmo_tf2.models.lstm_stacks import Drop, run_stacks
 
 State = Sequence[Any]  # pairs h, c, or None for zeros
@@ -145,7 +145,7 @@ class BiLM(keras.Model):
         initial_state: State | None = None,
         return_state: bool = True,
         gradient: Gradient = "recompute",
-        use_boundaries: bool = True,
+        add_bos_eos: bool = True,
         drop: Drop | None = None,
     ) -> BiLMOutput:
         """As a call, from and to ragged tensors: nothing is spent on padding.
@@ -157,8 +157,8 @@ class BiLM(keras.Model):
             return_state: as in a call.
             gradient: "store" or "recompute", what the LSTMs do for it; or "inference": there is
                 no gradient, and no final state.
-            use_boundaries: whether `config.sentence_boundaries` counts. False: the words are taken
-                as they are.
+            add_bos_eos: whether `<S>` and `</S>` are added, as `config.sentence_boundaries` says.
+                False: the words are taken as they are.
             drop: dropout of the LSTMs' inputs and of the last ones' outputs, see `run_stacks`.
 
         Returns:
@@ -175,30 +175,30 @@ class BiLM(keras.Model):
         run = functools.partial(
             self._run, gradient=gradient, inputs_repeat=inputs_repeat and drop is None, drop=drop
         )
-        if not self.config.sentence_boundaries or not use_boundaries:
+        if not self.config.sentence_boundaries or not add_bos_eos:
             return run(self._word_vectors(words), initial_state)
-        word_vectors, boundaries = self._vectors_and_boundaries(words)
+        word_vectors, bos_eos = self._vectors_and_bos_eos(words)
         if self.config.is_merged:  # its upper layers read the vectors of <S> and </S> too
-            word_vectors = add_boundaries(word_vectors, boundaries)
-            return run(word_vectors, initial_state).map(drop_boundaries)
-        # Only the states that the boundaries leave behind are wanted, and after the first one all
-        # sentences that start from zeros have the same.
-        begin, end = tf.unstack(boundaries, num=2)
+            word_vectors = with_bos_eos(word_vectors, bos_eos)
+            return run(word_vectors, initial_state).map(without_bos_eos)
+        # Only the states after <S> and </S> are wanted, and after the first one all sentences that
+        # start from zeros have the same.
+        bos, eos = tf.unstack(bos_eos, num=2)
         rows = words.nrows()
         state: State = self._states(initial_state, 1 if initial_state is None else rows)
-        state = self._state_after(begin, end, state, gradient)
+        state = self._state_after(bos, eos, state, gradient)
         if initial_state is None and gradient != "inference":
             state = [[tf.repeat(value, rows, axis=0) for value in pair] for pair in state]
         output = run(word_vectors, state)
         if not return_state or gradient == "inference":
             return output._replace(state=())
-        return output._replace(state=self._state_after(end, begin, output.state, gradient))
+        return output._replace(state=self._state_after(eos, bos, output.state, gradient))
 
     def start_state(self) -> list[tuple[np.ndarray, np.ndarray]] | None:
         """The state in which a sentence's first and last word are read, if that is one for all.
 
-        With it as `initial_state` and without `use_boundaries`, `encode` gives the same as with
-        boundaries; computed once, it serves for all batches as long as the weights stay.
+        With it as `initial_state` and `add_bos_eos=False` `encode` gives the same vectors; computed
+        once, it serves for all batches as long as the weights stay.
 
         Returns:
             h and c of one row, in the order of `BiLMOutput.state`; None for a merged biLM.
@@ -207,8 +207,8 @@ class BiLM(keras.Model):
             return None
         state: State = self._states(None, 1)
         if self.config.sentence_boundaries:
-            begin, end = tf.unstack(self.char_cnn(boundary_char_ids(self.config.max_characters)))
-            state = self._state_after(begin, end, state, "inference")
+            bos, eos = tf.unstack(self.char_cnn(bos_eos_char_ids(self.config.max_characters)))
+            state = self._state_after(bos, eos, state, "inference")
         return [(h.numpy(), c.numpy()) for h, c in state]
 
     def _check(self, name: str, inputs: tf.Tensor | tf.RaggedTensor, axes: str) -> None:
@@ -229,14 +229,14 @@ class BiLM(keras.Model):
             return words.with_values(self.char_cnn(words.values))
         return words.with_values(tf.cast(words.values, self.compute_dtype))
 
-    def _vectors_and_boundaries(self, words: tf.RaggedTensor) -> tuple[tf.RaggedTensor, tf.Tensor]:
+    def _vectors_and_bos_eos(self, words: tf.RaggedTensor) -> tuple[tf.RaggedTensor, tf.Tensor]:
         """The word vectors, and those of `<S>` and `</S>`, `(2, projection_dim)`."""
-        ids = boundary_char_ids(self.config.max_characters)
+        ids = bos_eos_char_ids(self.config.max_characters)
         if not words.dtype.is_integer:
             return self._word_vectors(words), self.char_cnn(tf.constant(ids))
         values = words.values
         if values.dtype.size < 4:
-            values = tf.cast(values, tf.int32)  # 8 bits do not hold the boundaries' ids
+            values = tf.cast(values, tf.int32)  # 8 bits do not hold the ids of <S> and </S>
         vectors = self.char_cnn(tf.concat([values, tf.constant(ids, values.dtype)], axis=0))
         return words.with_values(vectors[:-2]), vectors[-2:]
 

@@ -10,7 +10,6 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from elmo_tf2.arguments import check_bool, check_choice, check_integer
 from elmo_tf2.config import MAX_LAYERS, ElmoConfig
 from elmo_tf2.layers import ScalarMix
 from elmo_tf2.layers.lstm import Gradient
@@ -27,6 +26,7 @@ from elmo_tf2.models.preprocessor import (
     ragged_char_ids,
 )
 from elmo_tf2.presets import Preset, describe_presets, preset_folder, preset_names
+from elmo_tf2.validation import check_bool, check_choice, check_integer
 from elmo_tf2.weights import ElmoWeights, read_model_folder
 
 
@@ -58,7 +58,7 @@ class ElmoEmbeddings(keras.layers.Layer):
         layer_norm: bool, of `ScalarMix`, as the following.
         l2: float >= 0.
         dropout: float in [0, 1).
-        initial_weights: floats, one a layer of the biLM, or None for zeros.
+        initial_weights: floats, one per layer of the biLM, or None for zeros.
         initial_gamma: float.
         tokenizer: "spaces" or "words", see `elmo_tf2.data.tokenizers`: what makes words of
             sentences, as the text must be split that the model was trained on. None: the one of
@@ -71,8 +71,8 @@ class ElmoEmbeddings(keras.layers.Layer):
         inputs: one of
             - string tensor, `(batch,)`: sentences, split by the tokenizer;
             - string tensor, `(batch, tokens)`: words, padded with "" (an empty string before the
-              last word is a word); a sentence a row must not come as `(batch, 1)`, of which there
-              is a warning;
+              last word is a word); sentences must not come as `(batch, 1)`, of which there is a
+              warning;
             - ragged string tensor, `(batch, (tokens))`: words;
             - int tensor, `(batch, tokens, chars)`: character ids of `elmo_tf2.characters`, zeros
               where there is no word;
@@ -160,7 +160,7 @@ class ElmoEmbeddings(keras.layers.Layer):
                 )
                 for index in range(num_mixes)
             ]
-        if not self.trainable:  # which Keras tells to layers that are there when it is set
+        if not self.trainable:  # Keras sets it in the layers that exist at that moment
             self.encoder.trainable = False
             for mix in self.mixes:
                 mix.trainable = False
@@ -197,8 +197,8 @@ class ElmoEmbeddings(keras.layers.Layer):
     def from_folder(cls, folder: str | os.PathLike[str], **kwargs: Any) -> "ElmoEmbeddings":
         """Makes the layer with the sizes and weights of a model folder.
 
-        A mix that the folder holds (a converted TF1 Hub module's, say) gives the initial values,
-        unless `initial_weights` or `initial_gamma` does.
+        A mix that the folder holds, for example a converted TF1 Hub module's, gives the initial
+        values, unless `initial_weights` or `initial_gamma` does.
 
         Args:
             folder: `options.json` and `weights.hdf5`, as bilm-tf's or as `elmo-tf2 convert` makes.
@@ -269,9 +269,9 @@ class ElmoEmbeddings(keras.layers.Layer):
         if not self._has_warned and are_sentences_as_words(inputs):
             self._has_warned = True
             warnings.warn(
-                "`inputs` have one word a row, (batch, 1), so a sentence is taken as one word. "
+                "`inputs` have one word per row, (batch, 1), so a sentence is taken as one word. "
                 'Sentences have the shape (batch,): keras.Input((), dtype="string"). Words that '
-                'are meant have any number a row: keras.Input((None,), dtype="string").',
+                'are meant have any number per row: keras.Input((None,), dtype="string").',
                 stacklevel=2,
             )
         return super().__call__(inputs, *args, **kwargs)

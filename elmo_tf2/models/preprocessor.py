@@ -89,9 +89,9 @@ def check_inputs(inputs: Any, max_characters: int) -> None:
 
 
 def are_sentences_as_words(inputs: Any) -> bool:
-    """Whether there is one word a row, which most likely is a sentence that was to be split.
+    """Whether there is one word per row, which most likely is a sentence that was to be split.
 
-    Words that are known must have a space among them: a batch may well have one word a row.
+    Words that are known must have a space among them: a batch may well have one word per row.
     """
     if inputs.dtype != "string" or len(inputs.shape) != 2:
         return False

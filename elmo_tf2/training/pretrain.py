@@ -12,7 +12,6 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from elmo_tf2.arguments import check_integer
 from elmo_tf2.config import ElmoConfig
 from elmo_tf2.data import Position, Vocabulary, training_windows
 from elmo_tf2.data.text_files import read_lines
@@ -28,6 +27,7 @@ from elmo_tf2.training.checkpoints import Checkpoints
 from elmo_tf2.training.evaluate import perplexity
 from elmo_tf2.training.optimizers import make_optimizer
 from elmo_tf2.training.run_folder import HISTORY_COLUMNS, RunFolder
+from elmo_tf2.validation import check_integer
 from elmo_tf2.weights import ElmoWeights
 
 
@@ -74,7 +74,7 @@ def pretrain(
     ):
         check_integer(name, value)
     folder = RunFolder(run)
-    folder.read_config()  # which tells whether it is one
+    folder.read_config()  # fails if it is none
     with folder.locked() if _is_chief() else contextlib.nullcontext():
         return _train(folder, initial, callbacks, report_every, save_every, evaluate_every)
 
@@ -132,19 +132,7 @@ def _train(
 def make_model(
     config: PretrainingConfig, vocabulary: Vocabulary, initial: ElmoWeights | None = None
 ) -> PretrainingModel:
-    """Makes the compiled model of a run before its first update.
-
-    Args:
-        config: of the run.
-        vocabulary: words of the softmax.
-        initial: weights to begin with, or None.
-
-    Returns:
-        The model.
-
-    Raises:
-        ValueError: if the initial weights are of other sizes or another vocabulary.
-    """
+    """Makes the compiled model of a run before its first update."""
     keras.utils.set_random_seed(config.seed)
     is_sampled = config.num_negatives is not None and config.num_negatives < len(vocabulary)
     model = _class_of(config.model)(
@@ -197,16 +185,7 @@ def language_model(weights: ElmoWeights) -> tuple[PretrainingModel, Vocabulary]:
 def set_initial_weights(
     model: PretrainingModel, weights: ElmoWeights, vocabulary: Vocabulary
 ) -> None:
-    """Gives a language model the weights of another one, with its softmax if it has one.
-
-    Args:
-        model: the model.
-        weights: the weights.
-        vocabulary: the model's.
-
-    Raises:
-        ValueError: if they are of other sizes or another vocabulary.
-    """
+    """Gives a language model the weights of another one, with its softmax if it has one."""
     # What made words of the text that it was trained on is no matter of its weights.
     sizes = dataclasses.replace(weights.config, tokenizer=model.config.tokenizer)
     if sizes != model.config:

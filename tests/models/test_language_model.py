@@ -54,7 +54,7 @@ def test_losses_are_those_of_the_bilms_vectors(model, vocabulary):
     char_ids = sentences_to_char_ids(tokens, tf.constant([5]))
     mask = tf.fill([1, 5], True)
     words = from_padded(char_ids, mask)
-    output = model.bilm.encode(words, use_boundaries=False).padded(mask)
+    output = model.bilm.encode(words, add_bos_eos=False).padded(mask)
     forward, backward = (
         log_softmax(layers[-1][0] @ tf.transpose(model.softmax.kernel) + model.softmax.bias)
         for layers in (output.forward, output.backward)

@@ -98,7 +98,7 @@ def probe(model, words, places, put=MASK):
         tape.watch(word_vectors)
         read = tf.where(is_shown, word_vectors, model.bilm.char_cnn(window["char_ids"]))
         output = model.bilm.encode(
-            tf.RaggedTensor.from_tensor(read, row_splits_dtype=tf.int32), use_boundaries=False
+            tf.RaggedTensor.from_tensor(read, row_splits_dtype=tf.int32), add_bos_eos=False
         )
         logits = model.softmax.logits(output.layers()[-1].values)
         own = [logits[place, WORDS.index(words[place])] for place in places]

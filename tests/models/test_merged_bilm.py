@@ -61,7 +61,7 @@ def seen(bilm, direction, place, words=None):
     with tf.GradientTape() as tape:
         tape.watch(words)
         mask = tf.fill([1, TOKENS], True)
-        output = bilm.encode(from_padded(words, mask), use_boundaries=False).padded(mask)
+        output = bilm.encode(from_padded(words, mask), add_bos_eos=False).padded(mask)
         # a random sum of its numbers, as a logit is
         vector = getattr(output, direction)[-1][0, place]
         logit = tf.tensordot(vector, tf.constant(rng.normal(size=4), tf.float32), 1)
