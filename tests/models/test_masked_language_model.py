@@ -124,7 +124,8 @@ def test_a_kept_word_is_seen_so_the_probe_can_fail(model):
     assert probe(model, SENTENCE, [3], put="sat") == [list(range(len(SENTENCE)))]
 
 
-def test_another_word_in_a_masked_place_changes_no_logit(train_file, tmp_path, vocabulary, model):
+def test_another_word_in_a_masked_place_changes_no_logit(tmp_path, vocabulary):
+    model = MaskedLanguageModel(CONFIG, len(WORDS), batch_size=2, num_negatives=5)
     # the whole way, from the text: "zebra" and "horse" are both outside the vocabulary
     windows = []
     for word in ("zebra", "horse"):
