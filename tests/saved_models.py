@@ -12,6 +12,8 @@ from elmo_tf2.saved_model import export_saved_model
 from tests.cli_fixtures import write_model_folder
 from tests.small_elmo import CONFIG, GAMMA, W, random_elmo
 
+MIX = {"initial_weights": W[:2], "initial_gamma": GAMMA}  # of `one_layer`
+
 
 def one_layer(**kwargs):
     """A small ELMo of one layer."""
@@ -28,7 +30,7 @@ def _of_folder(tokenizer):
 _MODELS = {
     "spaces": lambda: _of_folder("spaces"),
     "words": lambda: _of_folder("words"),
-    "one_layer": lambda: one_layer(initial_weights=W[:2], initial_gamma=GAMMA),
+    "one_layer": lambda: one_layer(**MIX),
 }
 
 
