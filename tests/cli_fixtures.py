@@ -13,6 +13,8 @@ from typer.testing import CliRunner
 from elmo_tf2.cli import app
 from elmo_tf2.config import ElmoConfig
 from elmo_tf2.features.encoder import encoder_of
+from elmo_tf2.models import ElmoEmbeddings
+from elmo_tf2.saved_model import export_saved_model
 from tests import numpy_reference as reference
 
 CONFIG = ElmoConfig(
@@ -40,6 +42,11 @@ def write_model_folder(folder, seed=0, with_mix=True, num_layers=2):
             file["aggregation/weights"] = np.float32(MIX[0][: num_layers + 1])
             file["aggregation/scaling"] = np.float32(MIX[1])
     return folder
+
+
+def export(model_folder, folder):
+    """The SavedModel of a model folder."""
+    return export_saved_model(ElmoEmbeddings.from_folder(model_folder), folder)
 
 
 _encoders = {}
