@@ -57,8 +57,8 @@ def run_here(script, *arguments):
     code = 0
     with (
         mock.patch.object(sys, "argv", [script, *map(str, arguments)]),
-        contextlib.redirect_stdout(io.StringIO()) as stdout,
-        contextlib.redirect_stderr(io.StringIO()) as stderr,
+        contextlib.redirect_stdout(text_stream()) as stdout,
+        contextlib.redirect_stderr(text_stream()) as stderr,
     ):
         try:
             runpy.run_path(script, run_name="__main__")
@@ -67,7 +67,12 @@ def run_here(script, *arguments):
     if isinstance(code, str):  # as Python does when a script ends with a message
         stderr.write(f"{code}\n")
         code = 1
-    return Result(code, stdout.getvalue(), stderr.getvalue())
+    return Result(code, *(stream.buffer.getvalue().decode() for stream in (stdout, stderr)))
+
+
+def text_stream():
+    """As a process has it: a text stream over bytes."""
+    return io.TextIOWrapper(io.BytesIO(), encoding="utf-8", write_through=True)
 
 
 def table(output):
@@ -134,8 +139,8 @@ def check_of_broken(model):
 
 def test_the_export_says_what_it_wrote(exported, model):
     assert exported.returncode == 0
-    assert f"Wrote {model.with_name('exported')}." in exported.stdout
-    assert "check_saved_model.py" in exported.stdout
+    assert f"Exported {model / 'weights.hdf5'} to {model.with_name('exported')}" in exported.stdout
+    assert 'signature="default", as_dict=True' in exported.stdout
 
 
 def test_the_export_writes_folder_archive_and_card(exported, model):
@@ -166,7 +171,7 @@ def test_the_table_is_aligned_and_nothing_else_is_printed(check_of_good):
 
 def test_a_check_tells_what_it_found(check_of_good):
     found = table(check_of_good.stdout)
-    assert found["Signatures: outputs"][1] == "LSTM layers: 1; word_emb 4, the others 8"
+    assert found["Types: signature default"][1] == "5 outputs, elmo of 8"
     assert "19 of 19" in found["Training: trainable ones among variables"][1]
 
 
@@ -175,7 +180,7 @@ def test_a_broken_export_fails_the_checks_that_it_breaks(check_of_broken):
     found = table(check_of_broken.stdout)
     for title, detail in (
         ("A model card is there", "there is none"),
-        ("Signatures: names", "missing: tokens"),
+        ("Names: signatures", "missing: tokens"),
         ("Signatures: agree with the callable", "default differs by 1.0e-03"),
         ("Training: gradients by a GradientTape", "others are watched, too"),
     ):
@@ -224,12 +229,12 @@ def test_a_file_gets_one_clear_line(tmp_path):
 
 def test_a_model_folder_gets_one_clear_line(model):
     result = run_without_tensorflow("check_saved_model", model)
-    assert_one_clear_line(result, "no saved_model.pb", "export_hub.py")
+    assert_one_clear_line(result, "no saved_model.pb", "elmo-tf2 export")
 
 
 def test_a_tf1_hub_module_gets_one_clear_line(golden):
     result = run_without_tensorflow("check_saved_model", golden / "tf1_hub")
-    assert_one_clear_line(result, "module of TensorFlow 1", "export_hub.py")
+    assert_one_clear_line(result, "module of TensorFlow 1", "elmo-tf2 export")
 
 
 def test_a_module_of_tf1_without_its_mark_gets_one_clear_line(golden, tmp_path):
