@@ -1,6 +1,6 @@
 """Exports ELMo weights to a SavedModel that `hub.load` takes: the same as `elmo-tf2 export`.
 
-    python export/export_hub.py MODEL OUT [--trainable mix|all|none] [--tar] [--overwrite] …
+python export/export_hub.py MODEL OUT [--trainable mix|all|none] [--tar] [--overwrite] …
 """
 
 import sys

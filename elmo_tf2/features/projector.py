@@ -50,8 +50,8 @@ def write_projector(
 ) -> ProjectorFolder:
     r"""Writes the vectors of a text for `tensorboard --logdir FOLDER`, its Embedding Projector.
 
-    The folder gets a table of vectors for each layer, `layer0.tsv` and so on; `metadata.tsv`, which
-    tells the word, the number of the line from 0, and the line; and `projector_config.pbtxt`.
+    The folder gets a table of vectors for each layer, `layer0.tsv` and so on; `metadata.tsv`,
+    with the word, the number of the line from 0, and the line; and `projector_config.pbtxt`.
     projector.tensorflow.org takes the tables too.
 
     Args:

@@ -19,16 +19,9 @@ _MAX_TEXTS = 40
 _FEW_TEXTS = 12
 # Those of them that are there draw what matplotlib's own has no letters for.
 _FONTS = (
-    "Noto Sans CJK SC",
-    "Noto Sans CJK JP",
-    "Source Han Sans SC",
-    "WenQuanYi Micro Hei",
-    "WenQuanYi Zen Hei",
-    "PingFang SC",
-    "Hiragino Sans GB",
-    "Microsoft YaHei",
-    "SimHei",
-)
+    "Noto Sans CJK SC,Noto Sans CJK JP,Source Han Sans SC,WenQuanYi Micro Hei,WenQuanYi Zen Hei,"
+    "PingFang SC,Hiragino Sans GB,Microsoft YaHei,SimHei"
+).split(",")
 
 _logger = logging.getLogger(__name__)
 
@@ -82,7 +75,7 @@ def draw_panels(
     if caught and Path(path).suffix.lower() != ".svg":
         _logger.warning(
             "No font that was found has all letters of the text: some are boxes in %s. A page "
-            "(.html) or an .svg leaves them to the fonts of whoever opens it.",
+            "(.html) or an .svg leaves them to the fonts of its readers.",
             Path(path).name,
         )
 
