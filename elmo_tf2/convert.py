@@ -70,17 +70,7 @@ def convert(
     overwrite: bool = False,
     dtype: str = "float32",
 ) -> Conversion:
-    """Turns published weights in any form into a model folder.
-
-    Args:
-        source: what `elmo_tf2.weights.read_weights` takes, as `options` and `vocab`.
-        folder: the model folder to make.
-        options: JSON file with the sizes, if it is not beside the weights.
-        vocab: text file with the words, if it is not beside the weights.
-        prove: whether a TF1 Hub module is run to compare its vectors.
-        overwrite: whether an existing model folder may be replaced.
-        dtype: "float32"; or "float16" for half the size, see `write_model_folder`.
-    """
+    """Turns published weights in any form into a model folder."""
     check_free(folder, overwrite, MODEL_FOLDER_PARTS, [source, options, vocab])
     kind, weights, max_difference = _read_and_verify(source, options, vocab, True, prove)
     write_model_folder(weights, folder, overwrite=overwrite, dtype=dtype)
@@ -166,8 +156,8 @@ def _vectors_of_module(module: str, sentences: tf.Tensor) -> dict[str, np.ndarra
         signatures = load_graph(module, hub.load).signatures
     except ValueError as error:
         raise ValueError(
-            f"{error} Without a proof (`prove=False`, on the command line `--no-prove`) the graph "
-            "is not needed."
+            f"{error} Without the comparison (`prove=False`, on the command line `--no-prove`) the "
+            "graph is not needed."
         ) from error
     inputs = signatures["default"].structured_input_signature[1] if "default" in signatures else {}
     if [spec.dtype for spec in inputs.values()] != [tf.string]:

@@ -20,8 +20,8 @@ def file_format(path: Path) -> str:
     found = _FORMATS.get(path.suffix.lower())
     if found is None:
         raise ValueError(
-            f"{path} must have an ending of a known format: {', '.join(_FORMATS)}. Found: "
-            f"{path.suffix or 'none'}."
+            f"{path} must have an ending that names its format: "
+            f"{', '.join(_FORMATS)}. Found: {path.suffix or 'none'}."
         )
     if found == "parquet" and importlib.util.find_spec("pyarrow") is None:
         raise ValueError(f"{path} needs pyarrow: pip install 'elmo_tf2[parquet]'")
@@ -60,7 +60,7 @@ def check_picture(output: Path, clusters: int) -> None:
     """Checks that there is what a picture of this name and of so many clusters needs."""
     if output.suffix.lower() not in _PICTURES:
         raise ValueError(
-            f"{output} must have an ending of a known format: {', '.join(_PICTURES)}. Found: "
+            f"{output} must have an ending that names its format: {', '.join(_PICTURES)}. Found: "
             f"{output.suffix or 'none'}."
         )
     if output.suffix.lower() != ".html":

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from tensorflow_hub import resolver
 
-from elmo_tf2.files import StrPath, completed
+from elmo_tf2.files import StrPath, atomic_write
 
 
 def cached_folder(address: str) -> Path:
@@ -34,7 +34,7 @@ def descriptor_of(folder: Path) -> Path:
 def copy_to_cache(saved_model: StrPath, address: str, overwrite: bool = False) -> Path:
     """Copies a SavedModel to where `hub.load(address)` looks, and returns that folder."""
     folder = cached_folder(address)
-    with completed(folder, overwrite) as unfinished:
+    with atomic_write(folder, overwrite) as unfinished:
         shutil.copytree(saved_model, unfinished)
     descriptor_of(folder).write_text(
         f"Module: {address}\nCopied from: {Path(saved_model).absolute()}\n", encoding="utf-8"

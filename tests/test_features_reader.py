@@ -276,5 +276,5 @@ def test_a_reader_needs_a_file_of_a_known_kind(tmp_path):
     with pytest.raises(ValueError, match="is a folder. Expected: a feature file"):
         FeatureReader(tmp_path)
     (tmp_path / "x.csv").write_text("1,2")
-    with pytest.raises(ValueError, match="must have an ending .* Found: .csv"):
+    with pytest.raises(ValueError, match="must have an ending that names its format.* Found: .csv"):
         FeatureReader(tmp_path / "x.csv")

@@ -15,7 +15,7 @@ from elmo_tf2.cli.arguments import (
     checked_model,
     model_argument,
 )
-from elmo_tf2.cli.messages import quiet_imports, say
+from elmo_tf2.cli.messages import echo, quiet_imports
 from elmo_tf2.data.vocabulary_file import read_vocabulary
 from elmo_tf2.files import check_free
 from elmo_tf2.presets import shown_name
@@ -82,7 +82,7 @@ TokenizerOption = Annotated[
     Tokenizer | None,
     typer.Option(
         help="What makes words of sentences: words, as `prepare` does (punctuation apart), or "
-        "spaces. [default: what the model was trained with, as far as its folder tells, or else "
+        "spaces. [default: what the model was trained with, if its folder says so, or else "
         "spaces]",
         show_default=False,
     ),
@@ -91,9 +91,9 @@ StoredWords = Annotated[
     Path | None,
     typer.Option(
         metavar="FILE",
-        help="Words, one a line, whose vectors are stored in OUT: faster for them, and larger by 4 "
-        "bytes (of bfloat16 2) times the size of a word vector for each. Other words are computed "
-        "as ever, and the vectors are the same.",
+        help="Words, one per line, whose vectors are stored in OUT: faster for them, and larger by "
+        "4 bytes (of bfloat16 2) times the size of a word vector for each. All vectors are the "
+        "same.",
         show_default=False,
     ),
 ]
@@ -171,8 +171,8 @@ def export(
         dtype=dtype.value,
     )
     written = f"{folder} and {folder}.tar.gz" if tar else f"{folder}"
-    say(f"Exported {name} to {written}.")
-    say(_USE.format(path=str(folder.absolute())))
+    echo(f"Exported {name} to {written}.")
+    echo(_USE.format(path=str(folder.absolute())))
     if address is not None:
         _copy_to_cache(folder, address, overwrite)
 
@@ -183,7 +183,7 @@ def _copy_to_cache(folder: Path, address: str, overwrite: bool) -> None:
 
     cached = copy_to_cache(folder, address, overwrite)
     is_set = "TFHUB_CACHE_DIR" in os.environ
-    say(
+    echo(
         _CACHED.format(
             variable=f"TFHUB_CACHE_DIR is {cached.parent}"
             if is_set

@@ -9,7 +9,6 @@ from typing import NamedTuple
 import h5py
 import numpy as np
 
-from elmo_tf2.arguments import check_choice, check_integer
 from elmo_tf2.feature_files import check_features
 from elmo_tf2.features.encoder import Encoder, Layers, Model, encoder_of
 from elmo_tf2.features.formats import WRITERS, Vectors
@@ -26,9 +25,10 @@ from elmo_tf2.features.text import (
 )
 from elmo_tf2.features.work_folder import Progress, WorkFolder
 from elmo_tf2.files import check_free, free_bytes, full_disk_told, rename_to_free
+from elmo_tf2.validation import check_choice, check_integer
 from elmo_tf2.weights.hdf5 import DTYPES
 
-# After these the vectors of words are computed anew, so that a run that goes on need compute no
+# After these the vectors of words are computed again, so that a run that goes on need compute no
 # more of them again. They must be the same: a product's rounding may depend on what shares it.
 _WINDOWS_OF_A_CACHE = 64
 
@@ -42,7 +42,7 @@ class FeatureFile(NamedTuple):
         path: the file.
         sentences: number of lines of the text.
         tokens: number of words in all.
-        num_layers: number of vectors of a word or a sentence, one a layer.
+        num_layers: number of vectors of a word or a sentence, one per layer.
         dim: size of each.
     """
 
@@ -87,7 +87,7 @@ def embed_file(
             `export_saved_model` wrote, or of a model folder or what else `read_weights` reads; of
             that, only a TF1 Hub module must be converted first.
         text_path: the text, a file.
-        output_path: the file to make; its ending stands for the format.
+        output_path: the file to make; its ending decides the format.
         batch_size: int > 0. The most sentences that are computed together; long ones are fewer.
         overwrite: whether an existing file may be replaced, and an interrupted run of another
             model or text be given up.

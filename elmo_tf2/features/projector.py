@@ -6,12 +6,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from elmo_tf2.arguments import check_integer
 from elmo_tf2.features.embed import OnProgress
 from elmo_tf2.features.encoder import Layers, Model, encoder_of
 from elmo_tf2.features.sample import Sample, encoded
 from elmo_tf2.features.text import Sentence, check_choices, read_sentences, readable
-from elmo_tf2.files import check_file, check_free, check_utf8, completed
+from elmo_tf2.files import atomic_write, check_file, check_free, check_utf8
+from elmo_tf2.validation import check_integer
 
 CONFIG_FILE = "projector_config.pbtxt"
 METADATA_FILE = "metadata.tsv"
@@ -50,13 +50,13 @@ def write_projector(
 ) -> ProjectorFolder:
     r"""Writes the vectors of a text for `tensorboard --logdir FOLDER`, its Embedding Projector.
 
-    The folder gets a table of vectors for each layer, `layer0.tsv` and so on; `metadata.tsv`,
-    with the word, the number of the line from 0, and the line; and `projector_config.pbtxt`.
+    The folder gets a table of vectors for each layer, `layer0.tsv` and so on; `metadata.tsv`, which
+    has the word, the number of its line from 0, and the line; and `projector_config.pbtxt`.
     projector.tensorflow.org takes the tables too.
 
     Args:
         model: what `embed_file` takes.
-        text_path: a text of one sentence a line.
+        text_path: a text of one sentence per line.
         folder: the folder to make.
         max_points: int > 0. The most words, or with `sentence` sentences; of more, sentences are
             drawn at random.
@@ -96,7 +96,7 @@ def write_projector(
         if line.words:
             sample.add(line, 1 if sentence else len(line.words))
     if not sample.added:
-        raise ValueError(f"{text} has no words. Expected: a text of one sentence a line.")
+        raise ValueError(f"{text} has no words. Expected: a text of one sentence per line.")
     drawn = sample.items()
     arrays = {
         line.number: array[:, np.newaxis] if sentence else array  # (layers, points, dim)
@@ -104,7 +104,7 @@ def write_projector(
     }
     # One sentence may have more words than are wanted.
     vectors = np.concatenate([arrays[line.number] for line in drawn], axis=1)[:, :max_points]
-    with completed(folder, overwrite, parts) as new:
+    with atomic_write(folder, overwrite, parts) as new:
         new.mkdir()
         for name, layer in zip(encoder.layers, vectors, strict=True):
             np.savetxt(new / f"{name}.tsv", layer, "%.6g", "\t")

@@ -32,7 +32,7 @@ class FeatureReader:
 
     Attributes:
         path: the file.
-        num_layers: number of vectors of a word or a sentence, one a layer.
+        num_layers: number of vectors of a word or a sentence, one per layer.
         dim: size of each.
 
     Raises:

@@ -8,10 +8,10 @@ from typing import Any, NamedTuple
 
 import tensorflow as tf
 
-from elmo_tf2.arguments import check_choice
 from elmo_tf2.config import TOKENIZERS
 from elmo_tf2.data.text_files import read_lines, words_between_spaces
 from elmo_tf2.data.tokenizers import put_words_apart
+from elmo_tf2.validation import check_choice
 
 # What is sorted by length together, and what is computed again after a kill.
 _WINDOW_TOKENS = 32_768
@@ -47,7 +47,7 @@ def check_choices(tokenizer: str | None, sentence: str | None = None) -> None:
 def read_sentences(
     path: Path, digest: Any, tokenizer: str, is_first_time: bool = False
 ) -> Iterator[Sentence]:
-    """Reads a text, one sentence a line, and feeds `digest` with the bytes of the file."""
+    """Reads a text, one sentence per line, and feeds `digest` with the bytes of the file."""
     number = 0
     for lines in read_lines(path, digest, is_first_time):
         for line, words in zip(lines, split_lines(lines, tokenizer), strict=True):

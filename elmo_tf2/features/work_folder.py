@@ -6,9 +6,9 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
-from elmo_tf2.arguments import check_integer, one_line
 from elmo_tf2.feature_files import work_folder
 from elmo_tf2.locks import own_folder
+from elmo_tf2.validation import check_integer, one_line
 
 # What must be as it was for a run to go on, and what to call it.
 _IDENTITY = {

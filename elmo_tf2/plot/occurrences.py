@@ -53,7 +53,7 @@ def find_occurrences(
     max_points: int = 500,
     on_progress: OnProgress | None = None,
 ) -> Occurrences:
-    """Finds a word in a text of one sentence a line; at most `max_points` are drawn."""
+    """Finds a word in a text of one sentence per line; at most `max_points` are drawn."""
     fold = _folded if ignore_case else bytes
     wanted = _checked(word, tokenizer)
     needle = fold(wanted)
@@ -73,7 +73,7 @@ def find_occurrences(
                 sample.add(Occurrence(sentence, token, label))
             sentences += bool(tokens)
     if not number:
-        raise ValueError(f"{text} is empty. Expected: a text of one sentence a line.")
+        raise ValueError(f"{text} is empty. Expected: a text of one sentence per line.")
     if not sample.added:
         raise ValueError(
             f"{text} does not have the word {readable(wanted)!r}.{_like(wanted, near)}"

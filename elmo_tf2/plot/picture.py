@@ -1,4 +1,4 @@
-"""Vectors as points, a panel a layer. It needs matplotlib, which the package does not install."""
+"""Vectors as points, one panel per layer. It needs matplotlib, which an extra installs."""
 
 import logging
 import warnings
@@ -35,7 +35,7 @@ def draw_panels(
 ) -> None:
     """Draws panels, by title the points `(number, 2)`, with the group and the text of each point.
 
-    The file's ending tells its format; the points of a group come together.
+    The file's ending decides the format; the points of a group come together.
     """
     import matplotlib
     from matplotlib import font_manager
@@ -75,7 +75,7 @@ def draw_panels(
     if caught and Path(path).suffix.lower() != ".svg":
         _logger.warning(
             "No font that was found has all letters of the text: some are boxes in %s. A page "
-            "(.html) or an .svg leaves them to the fonts of its readers.",
+            "(.html) or an .svg uses the fonts of the reader's machine.",
             Path(path).name,
         )
 

@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-# Of Okabe and Ito: the colour-blind see them apart; without colour, the marks differ.
+# Of Okabe and Ito: safe for the colour-blind, and each with a mark for print without colour.
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 # As matplotlib calls them, and in SVG.
 _MARKS = (

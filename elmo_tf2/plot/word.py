@@ -7,19 +7,19 @@ from typing import NamedTuple
 
 import numpy as np
 
-from elmo_tf2.arguments import check_integer
 from elmo_tf2.data.text_files import OnProgress, find_texts
 from elmo_tf2.feature_files import check_picture
 from elmo_tf2.features.encoder import Encoder, Model, encoder_of
 from elmo_tf2.features.sample import encoded
 from elmo_tf2.features.text import check_choices, readable
-from elmo_tf2.files import check_free, completed
+from elmo_tf2.files import atomic_write, check_free
 from elmo_tf2.plot.occurrences import Occurrence, find_occurrences
 from elmo_tf2.plot.page import write_page
 from elmo_tf2.plot.picture import draw_panels
 from elmo_tf2.plot.quotes import Group, Quote
 from elmo_tf2.plot.styles import MAX_GROUPS
 from elmo_tf2.plot.vectors import clusters_of, most_typical, plane_of
+from elmo_tf2.validation import check_integer
 
 
 class WordPlot(NamedTuple):
@@ -59,19 +59,19 @@ def plot_word(
     on_search: OnProgress | None = None,
     on_embed: OnProgress | None = None,
 ) -> WordPlot:
-    r"""Draws the vectors of a word in the sentences of a text, a panel a layer.
+    r"""Draws the vectors of a word in the sentences of a text, one panel per layer.
 
-    Each panel is the plane of their two principal components. The output's ending is its format:
-    `.png` and `.svg`, pictures by matplotlib; `.html`, a page by itself with the sentences beside
-    the panels: a point or a sentence that is pointed at is marked wherever it is.
+    Each panel is the plane of their two principal components. The output's ending decides the
+    format: `.png` and `.svg`, pictures by matplotlib; `.html`, a page by itself with the sentences
+    beside the panels: a point or a sentence that is pointed at is marked wherever it is.
 
     Args:
         model: what `embed_file` takes.
         word: the word.
-        text: a file of one sentence a line, plain or compressed with gzip or xz; "-" is standard
+        text: a file of one sentence per line, plain or compressed with gzip or xz; "-" is standard
             input. Memory does not grow with it.
         output_path: the file to make.
-        clusters: int > 0. Number of clusters by k-means, told apart by colours and marks. More
+        clusters: int > 0. Number of clusters by k-means, with a colour and a mark each. More
             than one need scikit-learn.
         layer: number of the layer whose vectors are clustered. None: the last one.
         labels: bool. Whether a line is a label, a tab and the sentence; points are coloured by
@@ -128,7 +128,7 @@ def plot_word(
     title = f"“{word}”, {found.number:,} times in {found.sentences:,} sentences"
     if found.number > len(quotes):
         title += f"; {len(quotes):,} drawn"
-    with completed(output, overwrite) as new:
+    with atomic_write(output, overwrite) as new:
         if output.suffix.lower() == ".html":
             write_page(new, title, planes, groups, quotes)
         else:
@@ -178,7 +178,7 @@ def _groups(quotes: list[Quote], vectors: np.ndarray) -> list[Group]:
         groups.append(Group(name, size, quotes[rows[most_typical(vectors[rows])]]))
     if len(groups) > MAX_GROUPS:
         raise ValueError(
-            f"There can be {MAX_GROUPS} groups at most, to be told apart. Found: {len(groups):,}, "
-            f"such as {groups[0].name[:40]!r} and {groups[1].name[:40]!r}."
+            f"There can be at most {MAX_GROUPS} groups, or they would look alike. Found: "
+            f"{len(groups):,}, such as {groups[0].name[:40]!r} and {groups[1].name[:40]!r}."
         )
     return groups

@@ -9,13 +9,13 @@ from pathlib import Path
 import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
 
-from elmo_tf2.arguments import check_choice
-from elmo_tf2.files import check_free, check_utf8, completed
+from elmo_tf2.files import atomic_write, check_free, check_utf8
 from elmo_tf2.models import ElmoEmbeddings
 from elmo_tf2.models.precision import DTYPES, in_dtype
 from elmo_tf2.saved_model.contract import MODEL_CARD, SAVED_MODEL_PARTS, SIGNATURES, TRAINABLE
 from elmo_tf2.saved_model.exported import ExportedElmo
 from elmo_tf2.saved_model.model_card import model_card
+from elmo_tf2.validation import check_choice
 
 
 def export_saved_model(
@@ -79,8 +79,8 @@ def export_saved_model(
     signatures = {**functions, "serving_default": exported.default}
     exported.list_calls()
     with contextlib.ExitStack() as stack:  # neither is there before both are complete
-        unfinished = stack.enter_context(completed(path, overwrite, SAVED_MODEL_PARTS))
-        unfinished_archive = stack.enter_context(completed(archive, overwrite)) if tar else None
+        unfinished = stack.enter_context(atomic_write(path, overwrite, SAVED_MODEL_PARTS))
+        unfinished_archive = stack.enter_context(atomic_write(archive, overwrite)) if tar else None
         tf.saved_model.save(exported, str(unfinished), signatures=signatures)
         _allow_positions(unfinished / "saved_model.pb")
         card = model_card(
@@ -100,7 +100,7 @@ def export_saved_model(
 
 def _check(elmo: ElmoEmbeddings, trainable: str, dtype: str, words: Sequence[str]) -> None:
     """Checks the arguments of `export_saved_model`."""
-    check_choice("trainable", trainable, TRAINABLE)
+    check_choice("trainable", trainable, tuple(TRAINABLE))
     check_choice("dtype", dtype, DTYPES)
     if dtype == "bfloat16" and trainable == "all":
         raise ValueError(

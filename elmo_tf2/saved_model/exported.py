@@ -119,8 +119,8 @@ class ExportedElmo(tf.train.Checkpoint):
     def list_calls(self) -> None:
         """Lists every combination of Python arguments: a SavedModel holds only those met before.
 
-        Saving makes the graph of each anew, so here they are left empty, which takes a third of an
-        export's time less. Hereafter the object is good for saving alone.
+        Saving traces each again, so here they stay empty, which saves a third of an export's time.
+        After this the object can only be saved.
         """
         calls = [
             (name, _STRINGS if function.inputs == (STRINGS,) else _BY_DICTIONARY)
@@ -156,21 +156,20 @@ def _encoding(
     def encode(tokens: tf.Tensor, sequence_len: tf.Tensor) -> dict[str, tf.Tensor]:
         mask = tf.sequence_mask(sequence_len, tf.shape(tokens)[1])
         words = from_padded(tokens, mask)
-        values = list(zip(elmo.weights, variables, strict=True))
-        with keras.StatelessScope(state_mapping=values):
-            if table is None:
-                char_ids = words_to_char_ids(words.values, elmo.config.max_characters)
-                word_vectors = encoder.char_cnn(char_ids)
+        weights = list(zip(elmo.weights, variables, strict=True))
+        with keras.StatelessScope(state_mapping=weights):
+            if table is not None:
+                values = tf.stop_gradient(table.word_vectors(encoder, words.values))
             else:
-                word_vectors = table.word_vectors(encoder, words.values)
+                values = words_to_char_ids(words.values, elmo.config.max_characters)
+                if not encoder_learns:
+                    values = tf.stop_gradient(encoder.char_cnn(values))
             output = encoder.encode(
-                words.with_values(
-                    word_vectors if encoder_learns else tf.stop_gradient(word_vectors)
-                ),
+                words.with_values(values),
                 start,
                 return_state=False,
                 gradient="recompute" if encoder_learns else "inference",
-                use_boundaries=start is None,
+                add_bos_eos=start is None,
             )
             layers = [tf.cast(layer.values, tf.float32) for layer in output.layers()]
             mixed = elmo.mixes[0](layers, training=False)

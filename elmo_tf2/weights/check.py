@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 
-from elmo_tf2.arguments import shown
 from elmo_tf2.config import NUM_CHARACTERS, ElmoConfig
+from elmo_tf2.validation import shown
 from elmo_tf2.weights.schema import (
     CHAR_EMBED,
     LSTM,
@@ -88,7 +88,7 @@ def check_softmax_shapes(
     kernel, bias = (weight.name for weight in SOFTMAX)
     found = {name: tuple(shape) for name, shape in shapes.items()}
     if vocabulary is not None:
-        size, rows = len(vocabulary), f"{len(vocabulary)} rows, one a word of the vocabulary"
+        size, rows = len(vocabulary), f"{len(vocabulary)} rows, one per word of the vocabulary"
     else:
         size, rows = max(found.get(bias) or (0,)), "a row for every word"
     if size < 1 or found != softmax_shapes(config, size):

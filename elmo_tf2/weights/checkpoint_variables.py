@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from elmo_tf2.arguments import one_line
 from elmo_tf2.files import StrPath, check_file, check_utf8
+from elmo_tf2.validation import one_line
 from elmo_tf2.weights.elmo_weights import as_finite_float32
 
 if TYPE_CHECKING:

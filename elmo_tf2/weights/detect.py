@@ -112,7 +112,7 @@ def _folders_inside(folder: Path) -> Iterator[Path]:
 def _is_model(folder: Path) -> bool:
     try:
         return _kind_of_folder(folder) is not None or other_programs_folder(folder) is not None
-    except ValueError:  # damaged, or of two kinds, as it tells when it is given
+    except ValueError:  # damaged, or of two kinds: reading it says which
         return True
     except OSError:
         return False

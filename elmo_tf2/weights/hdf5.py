@@ -9,8 +9,8 @@ from typing import NamedTuple
 import h5py
 import numpy as np
 
-from elmo_tf2.arguments import check_choice, one_line
 from elmo_tf2.files import StrPath, check_file
+from elmo_tf2.validation import check_choice, one_line
 from elmo_tf2.weights.elmo_weights import as_finite_float32
 
 DTYPES = ("float32", "float16")

@@ -3,7 +3,7 @@
 - `options.json`: the sizes, as bilm-tf and AllenNLP read them.
 - `weights.hdf5`: the encoder, as bilm-tf and AllenNLP read it; and the mix of the layers, which
   they pass over, under the names of the published TF1 Hub module.
-- `vocab.txt`, optional: one word a line.
+- `vocab.txt`, optional: one word per line.
 - `softmax.hdf5`, optional: a language model's output layer. It is apart from the rest, for it may
   be the largest by far, and an embedding does not need it.
 
@@ -23,10 +23,10 @@ from pathlib import Path
 
 import numpy as np
 
-from elmo_tf2.arguments import check_choice
 from elmo_tf2.config import ElmoConfig
 from elmo_tf2.data.vocabulary_file import read_vocabulary, write_vocabulary
-from elmo_tf2.files import StrPath, check_free, completed
+from elmo_tf2.files import StrPath, atomic_write, check_free
+from elmo_tf2.validation import check_choice
 from elmo_tf2.weights.assemble import StoredWeights, assemble
 from elmo_tf2.weights.elmo_weights import ElmoWeights
 from elmo_tf2.weights.files import (
@@ -142,7 +142,7 @@ def write_model_folder(
     check_choice("dtype", dtype, DTYPES)
     folder = Path(folder).resolve()
     check_free(folder, overwrite, MODEL_FOLDER_PARTS)
-    with completed(folder, overwrite, MODEL_FOLDER_PARTS) as unfinished:
+    with atomic_write(folder, overwrite, MODEL_FOLDER_PARTS) as unfinished:
         unfinished.mkdir()
         _write_files(weights, unfinished, dtype)
 

@@ -67,7 +67,8 @@ def read_pretraining_run(folder: StrPath, read_softmax: bool = True) -> ElmoWeig
     keys = [  # others are of the optimizer and the text
         key
         for key in checkpoint.shapes
-        if key.startswith((f"{ENCODER}/", "softmax/")) and key.endswith(RUN_VALUE)
+        if key.startswith((f"{ENCODER}/", *(weight.run for weight in SOFTMAX)))
+        and key.endswith(RUN_VALUE)
     ]
     layout = {weight.name: weight.index for weight in encoder_weights(config)}
     encoder = StoredWeights(checkpoint, weight_names(keys, RUN, latest), latest, layout)

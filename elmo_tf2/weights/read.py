@@ -60,7 +60,7 @@ def read_weights(
     if kind == "tf1 hub module":
         if options is not None:
             raise ValueError(
-                f"{path} is a TF1 Hub module, whose sizes its own variables tell. "
+                f"{path} is a TF1 Hub module, whose own variables show its sizes. "
                 f"Received: options={str(options)!r}."
             )
         weights = read_tf1_hub(path)

@@ -30,6 +30,7 @@ HDF5 = ("name", "hdf5_one_layer")
 TF1 = ("tf1_training", "tf1_training_one_layer", "tf1_hub")
 RUN = ("run",)
 
+TRAINING_SCOPE = "lm"
 ENCODER = "encoder"  # a run's checkpoint has a key ENCODER/…RUN_VALUE of each weight
 RUN_VALUE = "/.ATTRIBUTES/VARIABLE_VALUE"
 WITHOUT_PADDING = slice(1, None)
@@ -205,12 +206,7 @@ def is_encoder_group(name: str) -> bool:
 
 
 def weight_name(found: str, columns: Sequence[str]) -> str | None:
-    """What a weight is called here that a file calls otherwise; None if it is no weight.
-
-    Example:
-    >>> weight_name("lm/RNN_1/rnn/lstm_cell/bias", TF1)
-    'RNN_1/RNN/MultiRNNCell/Cell0/LSTMCell/B'
-    """
+    """What a weight is called here that a file calls otherwise; None if it is no weight."""
     for weight in (*_ENCODER, *MIX, *SOFTMAX):
         for column in columns:
             if match := _pattern(getattr(weight, column), column in TF1).search(found):

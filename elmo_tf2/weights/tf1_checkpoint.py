@@ -18,13 +18,20 @@ import numpy as np
 
 from elmo_tf2.config import NUM_CHARACTERS, ElmoConfig
 from elmo_tf2.data.vocabulary_file import read_vocabulary, write_vocabulary
-from elmo_tf2.files import StrPath, check_file, check_utf8, completed, full_disk_told
+from elmo_tf2.files import StrPath, atomic_write, check_file, check_utf8, full_disk_told
 from elmo_tf2.weights.assemble import StoredWeights, assemble
 from elmo_tf2.weights.checkpoint_variables import named_as_latest, open_checkpoint
 from elmo_tf2.weights.elmo_weights import ElmoWeights
 from elmo_tf2.weights.files import visible_files
 from elmo_tf2.weights.model_folder import OPTIONS_FILE, VOCABULARY_FILE
-from elmo_tf2.weights.schema import SOFTMAX, TF1, by_name, encoder_weights, weight_names
+from elmo_tf2.weights.schema import (
+    SOFTMAX,
+    TF1,
+    TRAINING_SCOPE,
+    by_name,
+    encoder_weights,
+    weight_names,
+)
 
 _STATE_FILE = "checkpoint"
 _TRAINING_SCALAR = re.compile(r"(?:^|/)(?:global_step|train_perplexity|beta\d_power)$")
@@ -116,7 +123,7 @@ def find_checkpoint(path: StrPath) -> Path:
         raise FileNotFoundError(f"{path} has no checkpoint: no file `checkpoint`, no *.index.")
     if len(indexes) > 1:
         raise ValueError(
-            f"{path} has no file `checkpoint` to tell the latest one of "
+            f"{path} has no file `checkpoint` that names the latest one of "
             f"{', '.join(index.stem for index in indexes)}. Name the one that is meant."
         )
     return indexes[0].with_suffix("")
@@ -150,7 +157,7 @@ def write_tf1_checkpoint(
 
     Args:
         weights: the weights.
-        prefix: the checkpoint's path, `…/model.ckpt-0` say.
+        prefix: the checkpoint's path, such as `…/model.ckpt-0`.
         fresh_optimizer: whether to write also what bilm-tf's `restart.py` looks for besides: the
             state of Adagrad before the first update.
 
@@ -191,16 +198,14 @@ def write_tf1_checkpoint(
 
 def _variables(weights: ElmoWeights) -> dict[str, Any]:
     """The weights by their names in bilm-tf's training."""
-    has_one_layer = weights.config.num_layers == 1
+    column = "tf1_training_one_layer" if weights.config.num_layers == 1 else "tf1_training"
     variables = {
-        weight.tf1_training_one_layer if has_one_layer else weight.tf1_training: weights.arrays[
-            weight.name
-        ]
+        getattr(weight, column): weights.arrays[weight.name]
         for weight in encoder_weights(weights.config)
     }
     if weights.softmax is not None:
         variables |= by_name(SOFTMAX, weights.softmax)
-    return {f"lm/{name}": array for name, array in variables.items()}
+    return {f"{TRAINING_SCOPE}/{name}": array for name, array in variables.items()}
 
 
 def _check_separate(config: ElmoConfig, source: str) -> None:
@@ -226,7 +231,7 @@ def _write_beside(weights: ElmoWeights, options_file: Path, vocabulary_file: Pat
         options["char_cnn"]["n_characters"] = NUM_CHARACTERS - 1  # as bilm-tf trains
         if weights.softmax is not None:
             options["n_tokens_vocab"] = len(weights.softmax.bias)
-        with completed(options_file, overwrite=True) as unfinished:
+        with atomic_write(options_file, overwrite=True) as unfinished:
             unfinished.write_text(json.dumps(options, indent=2) + "\n", encoding="utf-8")
     if weights.vocabulary is not None and not vocabulary_file.exists():
         write_vocabulary(vocabulary_file, weights.vocabulary)

@@ -34,7 +34,7 @@ _NO_WEIGHT = re.compile(r"(?:^|/)(?:global_step|Variable(?:_\d+)?)$")
 def read_tf1_hub(path: StrPath) -> ElmoWeights:
     """Reads the weights of a TF1 Hub module.
 
-    What the shapes can't tell has the values of the published models: 50 characters a word, relu,
+    What the shapes don't show has the values of the published models: 50 characters per word, relu,
     clips at 3, skip connections, sentence boundaries added inside.
 
     Args:

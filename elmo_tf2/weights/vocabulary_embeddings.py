@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from elmo_tf2.data.vocabulary_file import read_vocabulary
-from elmo_tf2.files import StrPath, completed
+from elmo_tf2.files import StrPath, atomic_write
 from elmo_tf2.weights.elmo_weights import as_finite_float32
 from elmo_tf2.weights.hdf5 import open_hdf5, write_hdf5
 
@@ -72,7 +72,7 @@ def write_vocabulary_embeddings(path: StrPath, embeddings: np.ndarray) -> None:
     """
     embeddings = as_finite_float32(embeddings, str(path), EMBEDDING)
     _check_shape(embeddings.shape, None, None, path)
-    with completed(path, overwrite=True) as unfinished:
+    with atomic_write(path, overwrite=True) as unfinished:
         write_hdf5(unfinished, {EMBEDDING: embeddings})
 
 

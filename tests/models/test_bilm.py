@@ -310,7 +310,7 @@ def test_a_merged_bilm_has_no_state_at_the_start():
 def test_boundaries_are_left_out_where_they_are_not_wanted(bilm):
     plain, _ = make_bilm(NO_BOUNDARIES)  # the same weights
     words, mask = ragged(SENTENCES)
-    output = bilm.encode(words, use_boundaries=False).padded(mask)
+    output = bilm.encode(words, add_bos_eos=False).padded(mask)
     np.testing.assert_allclose(vectors(output), vectors(plain(char_ids(SENTENCES))), **PROMISE)
 
 
@@ -336,7 +336,7 @@ def test_inference_gives_the_same_vectors_and_no_state(name):
         for start in (None, bilm.start_state()):
             with tf.GradientTape() as tape:
                 output = bilm.encode(
-                    word_vectors, start, gradient="inference", use_boundaries=start is None
+                    word_vectors, start, gradient="inference", add_bos_eos=start is None
                 )
                 layers = [layer.values for layer in (*output.forward, *output.backward)]
                 loss = tf.reduce_sum(tf.stack(layers))

@@ -294,7 +294,7 @@ def test_a_mix_of_other_layers_is_refused(model_folder):
 def test_a_softmax_that_does_not_fit_the_words_is_refused(model_folder):
     with open(model_folder / "vocab.txt", "a") as file:
         file.write("one more\n")
-    with pytest.raises(ValueError, match="softmax.hdf5: .* 8 rows, one a word of the vocabulary"):
+    with pytest.raises(ValueError, match="softmax.hdf5: .* 8 rows, one per word of the vocabulary"):
         read_model_folder(model_folder)
 
 

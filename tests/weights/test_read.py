@@ -89,7 +89,7 @@ def test_options_and_words_may_be_given(tmp_path, model_folder, checkpoint, hub_
 
 
 def test_a_hub_modules_sizes_are_its_own(hub_module, model_folder):
-    with pytest.raises(ValueError, match="whose sizes its own variables tell. Received: options="):
+    with pytest.raises(ValueError, match="whose own variables show its sizes. Received: options="):
         read_weights(hub_module, options=model_folder / "options.json")
 
 
