@@ -15,7 +15,6 @@ import tensorflow as tf
 from elmo_tf2.data import text_files
 from elmo_tf2.features import embed_file, text, word_cache
 from elmo_tf2.models import BiLM, ElmoEmbeddings
-from elmo_tf2.saved_model import export_saved_model
 from tests.cli_fixtures import (
     CONFIG,
     MIX,
@@ -57,8 +56,8 @@ def model(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def saved_model(model):
-    return export(model, model.with_name("saved_model"))
+def saved_model(shared_export):
+    return shared_export("spaces")
 
 
 @pytest.fixture
@@ -264,9 +263,8 @@ def of_words(model):
     return ElmoEmbeddings.from_folder(model, tokenizer="words")
 
 
-def test_a_line_gives_the_words_of_the_models_own_tokenizer(embed, of_words, tmp_path):
-    exported = export_saved_model(of_words, tmp_path / "exported")
-    for model in (of_words, of_words.encoder, exported):
+def test_a_line_gives_the_words_of_the_models_own_tokenizer(embed, of_words, shared_export):
+    for model in (of_words, of_words.encoder, shared_export("words")):
         assert_vectors_of(embed(RAW.encode(), model=model), RAW_WORDS)
 
 
