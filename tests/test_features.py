@@ -13,9 +13,8 @@ import pytest
 import tensorflow as tf
 
 from elmo_tf2.data import text_files
-from elmo_tf2.features import embed_file, encoder, text
+from elmo_tf2.features import embed_file, text, word_cache
 from elmo_tf2.models import BiLM, ElmoEmbeddings
-from elmo_tf2.saved_model import export_saved_model
 from tests.cli_fixtures import (
     CONFIG,
     MIX,
@@ -57,8 +56,8 @@ def model(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def saved_model(model):
-    return export(model, model.with_name("saved_model"))
+def saved_model(shared_export):
+    return shared_export("spaces")
 
 
 @pytest.fixture
@@ -131,8 +130,8 @@ def test_the_batch_changes_no_vector(embed, batch_size):
 
 @pytest.mark.parametrize("room", [1, 4, 1_000])
 def test_the_room_for_words_that_were_met_changes_no_vector(monkeypatch, room):
-    monkeypatch.setattr(encoder, "_MAX_WORDS", room)
-    cache = encoder._WordCache(lambda words: tf.strings.to_number(words)[:, tf.newaxis], 1)
+    monkeypatch.setattr(word_cache, "_MAX_WORDS", room)
+    cache = word_cache.WordCache(lambda words: tf.strings.to_number(words)[:, tf.newaxis], 1)
     batches = np.random.default_rng(0).integers(0, 30, size=(20, 9))
     for numbers in batches:
         found = cache.vectors([str(number).encode() for number in numbers])
@@ -146,7 +145,7 @@ def test_a_word_that_was_met_is_not_computed_again():
         computed.extend(words.numpy())
         return tf.cast(tf.strings.length(words), tf.float32)[:, tf.newaxis]
 
-    cache = encoder._WordCache(compute, 1)
+    cache = word_cache.WordCache(compute, 1)
     np.testing.assert_array_equal(cache.vectors([b"a", b"the", b"a"])[:, 0], [1, 3, 1])
     np.testing.assert_array_equal(cache.vectors([b"the", b"fog!"])[:, 0], [3, 4])
     assert computed == [b"a", b"the", b"fog!"]
@@ -264,9 +263,8 @@ def of_words(model):
     return ElmoEmbeddings.from_folder(model, tokenizer="words")
 
 
-def test_a_line_gives_the_words_of_the_models_own_tokenizer(embed, of_words, tmp_path):
-    exported = export_saved_model(of_words, tmp_path / "exported")
-    for model in (of_words, of_words.encoder, exported):
+def test_a_line_gives_the_words_of_the_models_own_tokenizer(embed, of_words, shared_export):
+    for model in (of_words, of_words.encoder, shared_export("words")):
         assert_vectors_of(embed(RAW.encode(), model=model), RAW_WORDS)
 
 

@@ -191,7 +191,7 @@ def test_an_interrupted_run_of_the_same_choices_goes_on(embed, tmp_path):
         ({"sentence": "max"}, "the choice of sentence vectors differs"),
         ({"layers": None, "dtype": "float16"}, "the choice of layers differs and the dtype differ"),
     ):
-        with pytest.raises(ValueError, match=f"unfinished run, and {message}"):
+        with pytest.raises(ValueError, match=f"interrupted run, and {message}"):
             embed("v.npy", **{**choice, **other})
     calls = []
     embed("v.npy", on_progress=lambda *call: calls.append(call), **choice)

@@ -7,9 +7,11 @@ import numpy as np
 import pytest
 from werkzeug.test import Client
 
-from elmo_tf2.features import projector, write_projector
+from elmo_tf2.features import write_projector
 from elmo_tf2.features.sample import Sample
-from tests.cli_fixtures import cached_encoder_of, expected_vectors, run, write_model_folder
+from tests.cli_fixtures import expected_vectors, run, write_model_folder
+
+pytestmark = pytest.mark.usefixtures("cached_encoder")
 
 LINES = ["the cat is on the mat", "", 'dogs <b>\x07 "are" in', "the fog"]
 
@@ -17,11 +19,6 @@ LINES = ["the cat is on the mat", "", 'dogs <b>\x07 "are" in', "the fog"]
 @pytest.fixture(scope="module")
 def model(tmp_path_factory):
     return write_model_folder(tmp_path_factory.mktemp("projector") / "model")
-
-
-@pytest.fixture(autouse=True)
-def one_encoder(monkeypatch):
-    monkeypatch.setattr(projector, "encoder_of", cached_encoder_of)
 
 
 @pytest.fixture

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from elmo_tf2.features import embed, embed_file, text
-from elmo_tf2.features.encoder import _WordCache
+from elmo_tf2.features.preallocated_hdf5 import write_values
+from elmo_tf2.features.word_cache import WordCache
 from tests.cli_fixtures import (
     assert_same_features,
     random_text,
@@ -145,9 +146,9 @@ def test_a_run_goes_on_with_the_same_model_in_another_place(run, expected, tmp_p
 @pytest.mark.parametrize(
     ("another_model", "another_text", "message"),
     [
-        (True, False, "unfinished run, and the model differs"),
-        (False, True, "unfinished run, and the text differs"),
-        (True, True, "unfinished run, and the model differs and the text differs"),
+        (True, False, "interrupted run, and the model differs"),
+        (False, True, "interrupted run, and the text differs"),
+        (True, True, "interrupted run, and the model differs and the text differs"),
     ],
 )
 def test_a_run_of_something_else_does_not_go_on(
@@ -165,7 +166,7 @@ def test_a_run_of_something_else_does_not_go_on(
 
 def test_a_run_with_another_tokenizer_does_not_go_on(run, expected):
     run.interrupt()
-    with pytest.raises(ValueError, match="unfinished run, and the tokenizer differs"):
+    with pytest.raises(ValueError, match="interrupted run, and the tokenizer differs"):
         run(tokenizer="words")
     run(tokenizer="spaces")
     assert_same_features(read_features(run.output), expected)
@@ -283,18 +284,17 @@ def test_what_hdf5_says_of_a_full_disk_is_told_as_such(run, monkeypatch, error, 
 
 
 def test_after_a_full_disk_a_run_goes_on(run, monkeypatch, expected):
-    write = h5py.Dataset.__setitem__
     written = []
 
-    def write_until_full(dataset, place, vectors):
+    def write_until_full(dataset, values):
         if len(written) == 30:
             # What HDF5 says, in short.
             raise OSError(errno.ENOSPC, "Can't write data (errno = 28, error message = 'No space')")
         written.append(dataset)
-        write(dataset, place, vectors)
+        write_values(dataset, values)
 
     with monkeypatch.context() as context:
-        context.setattr(h5py.Dataset, "__setitem__", write_until_full)
+        context.setattr(embed, "write_values", write_until_full)
         with pytest.raises(OSError, match="No space left on device. What is finished stays in"):
             run()
     assert run.finished_tokens() > 0
@@ -334,7 +334,7 @@ def test_a_run_killed_between_windows_of_a_cache_gives_the_same_bytes(model, tmp
 def test_words_are_computed_in_the_same_company_after_an_interruption(run, monkeypatch):
     monkeypatch.setattr(embed, "_WINDOWS_OF_A_CACHE", 3)
     computed = []
-    compute = _WordCache.vectors
+    compute = WordCache.vectors
 
     def vectors(self, words):
         known = set(self._places)
@@ -342,7 +342,7 @@ def test_words_are_computed_in_the_same_company_after_an_interruption(run, monke
         computed.append([word for word in dict.fromkeys(words) if word not in known])
         return found
 
-    monkeypatch.setattr(_WordCache, "vectors", vectors)
+    monkeypatch.setattr(WordCache, "vectors", vectors)
     run()
     whole = computed[:]
     run.output.unlink()

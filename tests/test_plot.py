@@ -9,13 +9,15 @@ import xml.etree.ElementTree as ET
 import numpy as np
 import pytest
 
-from elmo_tf2.plot import Group, Quote, occurrences, plot_word, word
+from elmo_tf2.plot import Group, Quote, occurrences, plot_word
 from elmo_tf2.plot.occurrences import find_occurrences
 from elmo_tf2.plot.page import write_page
 from elmo_tf2.plot.picture import draw_panels
 from elmo_tf2.plot.styles import MAX_GROUPS, style_of
 from elmo_tf2.plot.vectors import clusters_of, most_typical, plane_of
-from tests.cli_fixtures import cached_encoder_of, expected_vectors, run, write_model_folder
+from tests.cli_fixtures import expected_vectors, run, write_model_folder
+
+pytestmark = pytest.mark.usefixtures("cached_encoder")
 
 SENTENCES = [
     "we eat an apple",
@@ -38,11 +40,6 @@ HOSTILE = [
 @pytest.fixture(scope="module")
 def model(tmp_path_factory):
     return write_model_folder(tmp_path_factory.mktemp("plot") / "model")
-
-
-@pytest.fixture(autouse=True)
-def one_encoder(monkeypatch):
-    monkeypatch.setattr(word, "encoder_of", cached_encoder_of)
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ import numpy as np
 from elmo_tf2.feature_files import check_features
 from elmo_tf2.features.encoder import Encoder, Layers, Model, encoder_of
 from elmo_tf2.features.formats import WRITERS, Vectors
-from elmo_tf2.features.preallocated_hdf5 import allocate, open_to_fill, synchronize
+from elmo_tf2.features.preallocated_hdf5 import allocate, open_to_fill, synchronize, write_values
 from elmo_tf2.features.text import (
     BATCH_SIZE,
     Sentence,
@@ -67,7 +67,7 @@ def embed_file(
 ) -> FeatureFile:
     """Computes the vectors of a text, by default in the layout of `dump_bilm_embeddings`.
 
-    A line of the text is a sentence; the model's own tokenizer makes words of it, unless another
+    A line of the text is a sentence; the model's own tokenizer splits it into words, unless another
     is given. Its vectors are an array `(layers, tokens, 2 * projection_dim)`, that of an empty line
     without tokens; or of sentence vectors `(layers, 2 * projection_dim)`, those of an empty line
     zeros. Memory does not grow with the text. `FeatureReader` reads what is written:
@@ -89,7 +89,7 @@ def embed_file(
         text_path: the text, a file.
         output_path: the file to make; its ending decides the format.
         batch_size: int > 0. The most sentences that are computed together; long ones are fewer.
-        overwrite: whether an existing file may be replaced, and an unfinished one of another
+        overwrite: whether an existing file may be replaced, and an interrupted run of another
             model or text be given up.
         on_progress: is called with the number of finished words and that of all words.
         tokenizer: "words", see `elmo_tf2.data.tokenizers.split_words`; or "spaces", for a text
@@ -113,7 +113,7 @@ def embed_file(
         OSError: if the disk is full or can't be written.
         ValueError: if an argument is of a wrong kind, the model has no such layers, a line is no
             sentence, a value does not fit `dtype`, a SavedModel is to compute in "bfloat16", or
-            there is an unfinished file of another model or text or with other choices.
+            there is an interrupted run of another model or text or with other choices.
 
     Example:
     >>> _ = Path("text.txt").write_text("the cat is on the mat")
@@ -224,13 +224,13 @@ class _Work(NamedTuple):
                         for batch in batches(window, batch_size):
                             encoder.learn_words(batch)
                     continue
-                if encoder.sentence:
-                    for line in window:
-                        if not line.words:
-                            self._dataset(file, line)[()] = 0
+                for line in window:
+                    if encoder.sentence and not line.words:
+                        zeros = np.zeros(encoder.shape(line), encoder.dtype)
+                        write_values(self._dataset(file, line), zeros)
                 for batch in batches(window, batch_size):
                     for line, vectors in zip(batch, encoder.encode(batch), strict=True):
-                        self._dataset(file, line)[()] = vectors
+                        write_values(self._dataset(file, line), vectors)
                         progress.finished_tokens += len(line.words)
                     on_progress(progress.finished_tokens, progress.tokens)
                 file.flush()

@@ -1,4 +1,4 @@
-"""An HDF5 file whose datasets have their places before their values.
+"""An HDF5 file whose datasets are allocated before they have values.
 
 Once all of it is allocated, writing values changes nothing else in the file but HDF5's mark that
 it is open: a kill at any moment damages no structure. The same values give the same bytes.
@@ -52,6 +52,11 @@ def open_to_fill(path: Path) -> Iterator[h5py.File]:
         h5py.File(h5py.h5f.open(os.fsencode(path), h5py.h5f.ACC_RDWR, access)) as file,
     ):
         yield file
+
+
+def write_values(dataset: h5py.Dataset, values: np.ndarray) -> None:
+    """Does what `dataset[()] = values` does, in a fifth of the time."""
+    dataset.id.write(h5py.h5s.ALL, h5py.h5s.ALL, np.ascontiguousarray(values))
 
 
 def synchronize(path: Path) -> None:

@@ -114,7 +114,7 @@ class WorkFolder:
         if overwrite:
             return None
         raise ValueError(
-            f"{self.path} is of an unfinished run, and {' and '.join(differing)}. Give what was "
+            f"{self.path} is of an interrupted run, and {' and '.join(differing)}. Give what was "
             "given then to go on with it; or choose another output; or start over by "
             "`overwrite=True` (on the command line `--overwrite`) or by removing that folder."
         )

@@ -67,8 +67,8 @@ def find_occurrences(
         number += len(lines)
         for label, sentence in _split(lines, tokenizer, lambda line: needle in fold(line)):
             tokens = [token for token, part in enumerate(sentence.words) if fold(part) == needle]
-            if tokens and len(sentence.words) > MAX_TOKENS:
-                raise _too_long(text, sentence)
+            if tokens:
+                _check_length(text, sentence)
             for token in tokens:
                 sample.add(Occurrence(sentence, token, label))
             sentences += bool(tokens)
@@ -124,12 +124,13 @@ def _split(
             yield label, Sentence(0, words, line)
 
 
-def _too_long(text: str | os.PathLike[str], sentence: Sentence) -> ValueError:
-    return ValueError(
-        f"{text} has a line of {len(sentence.words):,} words that begins "
-        f"{readable(sentence.line[:40])!r}: too long for a sentence. Put one sentence of up to "
-        f"{MAX_TOKENS:,} words on a line."
-    )
+def _check_length(text: str | os.PathLike[str], sentence: Sentence) -> None:
+    if len(sentence.words) > MAX_TOKENS:
+        raise ValueError(
+            f"{text} has a line of {len(sentence.words):,} words that begins "
+            f"{readable(sentence.line[:40])!r}: too long for a sentence. Put one sentence of up to "
+            f"{MAX_TOKENS:,} words on a line."
+        )
 
 
 def _like(word: bytes, near: set[bytes]) -> str:

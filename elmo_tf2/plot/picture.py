@@ -19,16 +19,9 @@ _MAX_TEXTS = 40
 _FEW_TEXTS = 12
 # Those of them that are there draw what matplotlib's own has no letters for.
 _FONTS = (
-    "Noto Sans CJK SC",
-    "Noto Sans CJK JP",
-    "Source Han Sans SC",
-    "WenQuanYi Micro Hei",
-    "WenQuanYi Zen Hei",
-    "PingFang SC",
-    "Hiragino Sans GB",
-    "Microsoft YaHei",
-    "SimHei",
-)
+    "Noto Sans CJK SC,Noto Sans CJK JP,Source Han Sans SC,WenQuanYi Micro Hei,WenQuanYi Zen Hei,"
+    "PingFang SC,Hiragino Sans GB,Microsoft YaHei,SimHei"
+).split(",")
 
 _logger = logging.getLogger(__name__)
 

@@ -32,7 +32,7 @@ class WordPlot(NamedTuple):
         sentences: how many of its sentences do.
         groups: clusters or labels, the largest one first.
         quotes: the occurrences that were drawn, by group.
-        planes: by layer, their places, `(quotes, 2)`.
+        planes: by layer, their points, `(quotes, 2)`.
     """
 
     path: Path
@@ -115,18 +115,15 @@ def plot_word(
         names = [occurrence.label for occurrence in found.drawn]
     else:
         names = [f"cluster {number}" for number in _by_size(clusters_of(vectors[by], clusters))]
-    quotes = [
-        Quote(*occurrence.place(), name)
-        for occurrence, name in zip(found.drawn, names, strict=True)
-    ]
+    rank = {name: number for number, (name, _) in enumerate(Counter(names).most_common())}
+    order = sorted(range(len(names)), key=lambda row: rank[names[row]])
+    quotes = [Quote(*found.drawn[row].place(), names[row]) for row in order]
+    vectors = vectors[:, order]
     groups = _groups(quotes, vectors[by])
-    rank = {group.name: number for number, group in enumerate(groups)}
-    order = sorted(range(len(quotes)), key=lambda row: rank[quotes[row].group])
     planes = {
-        f"layer {number}" if number else "without context": plane_of(layer_vectors[order])
+        f"layer {number}" if number else "without context": plane_of(layer_vectors)
         for number, layer_vectors in enumerate(vectors)
     }
-    quotes = [quotes[row] for row in order]
     word = readable(os.fsencode(word))
     title = f"“{word}”, {found.number:,} times in {found.sentences:,} sentences"
     if found.number > len(quotes):
