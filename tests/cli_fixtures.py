@@ -1,7 +1,10 @@
 """Small models and texts for the tests of `embed_file` and of the command line."""
 
-import functools
+import dataclasses
+import hashlib
 import json
+import os
+from pathlib import Path
 
 import h5py
 import numpy as np
@@ -27,15 +30,16 @@ OPTIONS = CONFIG.to_options()
 MIX = ([0.2, -0.1, 0.4], 1.3)
 
 
-def write_model_folder(folder, seed=0, with_mix=True):
+def write_model_folder(folder, seed=0, with_mix=True, num_layers=2):
     """A model folder of random weights, written without the package's own writer."""
+    options = dataclasses.replace(CONFIG, num_layers=num_layers).to_options()
     folder.mkdir(parents=True)
-    (folder / "options.json").write_text(json.dumps(OPTIONS))
+    (folder / "options.json").write_text(json.dumps(options))
     with h5py.File(folder / "weights.hdf5", "w") as file:
-        for name, array in reference.random_arrays(OPTIONS, seed).items():
+        for name, array in reference.random_arrays(options, seed).items():
             file[name] = array.astype(np.float32)
         if with_mix:
-            file["aggregation/weights"] = np.float32(MIX[0])
+            file["aggregation/weights"] = np.float32(MIX[0][: num_layers + 1])
             file["aggregation/scaling"] = np.float32(MIX[1])
     return folder
 
@@ -45,13 +49,24 @@ def export(model_folder, folder):
     return export_saved_model(ElmoEmbeddings.from_folder(model_folder), folder)
 
 
+_encoders = {}
+
+
 def cached_encoder_of(model, layers=None, dtype=None):
     """`encoder_of`, whose graph is made once: that takes longer than what most tests are about."""
-    layers = tuple(layers) if isinstance(layers, list) else layers
-    return _cached_encoder_of(model, layers, dtype)
+    key = _content(model), tuple(layers) if isinstance(layers, list) else layers, dtype
+    if key not in _encoders:
+        _encoders[key] = encoder_of(model, layers, dtype)
+    return _encoders[key]
 
 
-_cached_encoder_of = functools.cache(encoder_of)
+def _content(model):
+    """What is in a model's files, the same for copies; else the model itself."""
+    if not isinstance(model, str | os.PathLike):
+        return model
+    files = [path for path in (Path(model), *Path(model).rglob("*")) if path.is_file()]
+    digest = [hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(files)]
+    return tuple(digest) or str(model)
 
 
 def expected_vectors(words, seed=0):

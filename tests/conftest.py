@@ -1,5 +1,6 @@
 """What all tests share: quiet logs, fixed seeds, and the path of the golden data."""
 
+import functools
 import gc
 import os
 import random
@@ -61,7 +62,26 @@ def cached_encoder(monkeypatch):
     """Embedding's graph is made once for each model: for tests of other things."""
     from tests.cli_fixtures import cached_encoder_of  # after its references are registered, above
 
-    monkeypatch.setattr("elmo_tf2.features.embed.encoder_of", cached_encoder_of)
+    for module in ("features.embed", "features.projector", "plot.word"):
+        monkeypatch.setattr(f"elmo_tf2.{module}.encoder_of", cached_encoder_of)
+
+
+@pytest.fixture
+def fit_eagerly(monkeypatch):
+    """`fit`, `evaluate` and `predict` make no graph: for tests of other things."""
+    from tests.processes import RUN_EAGERLY
+
+    monkeypatch.setattr("keras.Model.run_eagerly", RUN_EAGERLY)
+
+
+@pytest.fixture(scope="session")
+def shared_export(tmp_path_factory):
+    """By name, SavedModels that are made once in a run, for all of its processes."""
+    from tests.saved_models import made_once
+
+    folder = tmp_path_factory.getbasetemp()
+    folder = folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder
+    return functools.partial(made_once, folder)
 
 
 @pytest.fixture(scope="session")

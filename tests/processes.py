@@ -17,6 +17,8 @@ from pathlib import Path
 
 from tests import REPOSITORY
 
+# In place of `Model.run_eagerly`: what `fit` traces takes longer to make than to run a few times.
+RUN_EAGERLY = property(lambda model: True, lambda model, value: None)
 _HAS_SERVER = "forkserver" in multiprocessing.get_all_start_methods()
 _context = multiprocessing.get_context("forkserver" if _HAS_SERVER else "spawn")
 if _HAS_SERVER:
@@ -31,10 +33,13 @@ class PythonProcess:
         cwd: its current folder.
         blocked: modules that it can't import.
         pipes: whether its input and output are the text files `stdin` and `stdout`.
+        eagerly: whether `fit`, `evaluate` and `predict` run without graphs of their own.
         variables: environment variables beside those of this process. None removes one.
     """
 
-    def __init__(self, *arguments, cwd=REPOSITORY, blocked=(), pipes=False, **variables):
+    def __init__(
+        self, *arguments, cwd=REPOSITORY, blocked=(), pipes=False, eagerly=False, **variables
+    ):
         self.args = [str(argument) for argument in arguments]
         self._folder = tempfile.TemporaryDirectory()
         self._streams = [Path(self._folder.name, name) for name in ("stdout", "stderr")]
@@ -45,7 +50,7 @@ class PythonProcess:
         environment = {k: v for k, v in {**os.environ, **variables}.items() if v is not None}
         self._process = _context.Process(
             target=_run,
-            args=(self.args, str(cwd), tuple(blocked), environment, stdin, self._streams),
+            args=(self.args, str(cwd), tuple(blocked), environment, stdin, self._streams, eagerly),
         )
         self._process.start()
         self.stdin = stdin and stdin.open("w")
@@ -109,7 +114,7 @@ def _text(stream):
     return stream.read_text(encoding="utf-8", errors="replace") if stream.is_file() else ""
 
 
-def _run(arguments, cwd, blocked, environment, stdin, streams):
+def _run(arguments, cwd, blocked, environment, stdin, streams, eagerly):
     """In the new process: becomes what `python *arguments` would be."""
     if stdin:
         os.dup2(os.open(stdin, os.O_RDONLY), 0)
@@ -123,6 +128,11 @@ def _run(arguments, cwd, blocked, environment, stdin, streams):
     os.environ.clear()
     os.environ.update(environment)
     os.chdir(cwd)
+    if eagerly:
+        import keras
+        import tf_keras
+
+        keras.Model.run_eagerly = tf_keras.Model.run_eagerly = RUN_EAGERLY
     for module in blocked:
         sys.modules[module] = None
     first, *others = arguments

@@ -61,22 +61,27 @@ def test_warnings_go_to_stderr_and_a_terminal_that_knows_ascii_only_will_do(mode
     assert result.stdout.isascii()
 
 
+def _finished_tokens(progress):
+    return json.loads(progress.read_text())["finished_tokens"]
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGINT")
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_and_the_same_command_give_what_one_run_gives(number, model, tmp_path):
+def test_signals_and_the_same_command_give_what_one_run_gives(model, tmp_path):
     text, out = tmp_path / "text.txt", tmp_path / "out.hdf5"
-    text.write_text(random_text(4_000) * 2)
+    text.write_text(random_text(1_000) * 8)
     command = "embed", model, text, out
-    with PythonProcess("-m", "elmo_tf2", *command) as process:
-        progress = tmp_path / "out.hdf5.unfinished" / "progress.json"
-        while not (progress.exists() and json.loads(progress.read_text())["finished_tokens"]):
-            assert process.poll() is None
-            time.sleep(0.05)
-        process.send_signal(number)
-        _, stderr = process.communicate(timeout=60)
-        assert process.returncode == 130
-    assert stderr == "Interrupted. Give the same command again to go on.\n"
-    assert not out.exists()
+    progress, finished = tmp_path / "out.hdf5.unfinished" / "progress.json", 0
+    for number in (signal.SIGINT, signal.SIGTERM):
+        with PythonProcess("-m", "elmo_tf2", *command) as process:
+            while not progress.exists() or _finished_tokens(progress) == finished:
+                assert process.poll() is None
+                time.sleep(0.05)
+            process.send_signal(number)
+            _, stderr = process.communicate(timeout=60)
+            assert process.returncode == 130
+        assert stderr == "Interrupted. Give the same command again to go on.\n"
+        assert not out.exists()
+        finished = _finished_tokens(progress)
     result = run_process(*command, FORCE_COLOR="1")
     assert result.returncode == 0
     assert result.stderr == ""  # no progress bar in a pipe
@@ -89,15 +94,17 @@ def test_a_signal_and_the_same_command_give_what_one_run_gives(number, model, tm
 @pytest.mark.skipif(sys.platform == "win32", reason="there are no such signals")
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
 def test_a_command_that_is_ended_leaves_nothing_for_longer_than_to_the_next(number, tmp_path):
-    (tmp_path / "text.txt").write_text(random_text(100_000))
+    (tmp_path / "text.txt").write_text(random_text(500) * 40)
     command = "prepare", tmp_path / "text.txt", tmp_path / "out", "--tokenized"
     with PythonProcess("-m", "elmo_tf2", *command) as process:
         while not any(tmp_path.glob(".out*/out/*")):
             assert process.poll() is None
             time.sleep(0.01)
+        process.send_signal(signal.SIGSTOP)  # so that it is there until the second has ended
         second = run_process(*command)
         assert "Another process is making" in second.stderr and second.returncode == 1
         process.send_signal(number)
+        process.send_signal(signal.SIGCONT)
         process.communicate(timeout=60)
     names = [path.name for path in tmp_path.iterdir()]
     if number == signal.SIGTERM:

@@ -1,10 +1,12 @@
 """The demonstration: its sentences, its figures checked by hand, its picture, the command."""
 
 import contextlib
+import functools
 import io
 import re
 import shutil
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -25,6 +27,7 @@ from elmo_tf2.demo.figures import figures_of
 from elmo_tf2.plot import Quote
 from elmo_tf2.plot.vectors import plane_of
 from tests.cli_fixtures import expected_vectors, run, write_model_folder
+from tests.saved_models import copied
 
 PARTS = {"model", "word_vectors.py", "senses.json", "vectors.npz", "senses.png"}
 
@@ -35,12 +38,28 @@ def model(tmp_path_factory):
 
 
 @pytest.fixture
-def in_this_process(monkeypatch):
-    """The script is run without a process of its own, which takes long."""
+def one_export(shared_export, monkeypatch):
+    """In place of the demo's export, which takes seconds: a copy of one of the same model."""
+    monkeypatch.setattr(demo, "export_saved_model", copied(shared_export("words")))
+
+
+@functools.cache
+def loaded(saved_model):
+    return tf.saved_model.load(str(saved_model))
+
+
+@pytest.fixture
+def in_this_process(one_export, shared_export, monkeypatch):
+    """The script is run without a process of its own, and what it loads is loaded once."""
+
+    def load(path):
+        assert Path(path, "saved_model.pb").is_file()
+        return loaded(shared_export("words"))
 
     def run_here(folder, saved_model):
         with monkeypatch.context() as context:
             context.chdir(folder)
+            context.setattr(word_vectors.hub, "load", load)
             context.setattr(sys, "argv", ["x", saved_model, "senses.json", "vectors.npz"])
             with contextlib.redirect_stdout(io.StringIO()) as said:
                 word_vectors.main()
@@ -243,6 +262,7 @@ def test_another_process_that_knows_tensorflow_alone_computes_the_same(model, tm
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("one_export")
 def test_a_script_that_fails_is_an_error_and_leaves_nothing(model, tmp_path, monkeypatch):
     monkeypatch.setattr(demo, "senses_text", lambda language: "no JSON")
     with pytest.raises(ChildProcessError, match="(?s)ended with code 1.*JSONDecodeError"):

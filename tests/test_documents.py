@@ -7,7 +7,6 @@ import importlib
 import io
 import re
 import shlex
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -20,7 +19,8 @@ from absl.testing import flagsaver
 
 from elmo_tf2.cli import app
 from tests import REPOSITORY
-from tests.cli_fixtures import cached_encoder_of, export, random_text, run, write_model_folder
+from tests.cli_fixtures import random_text, run, write_model_folder
+from tests.saved_models import copied
 
 DOCUMENTS = sorted(
     path.relative_to(REPOSITORY).as_posix()
@@ -253,25 +253,17 @@ def run_saved_model_cli(*arguments):
     assert "SignatureDef" in printed.getvalue() or "Result for output key" in printed.getvalue()
 
 
-@pytest.fixture(scope="module")
-def exported(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("exported")
-    return export(write_model_folder(folder / "model"), folder / "saved_model")
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("document", GUIDES)
-def test_the_code_of_a_document_runs(document, exported, tmp_path, monkeypatch):
+@pytest.mark.usefixtures("cached_encoder", "fit_eagerly")  # tests/test_examples.py runs graphs
+def test_the_code_of_a_document_runs(document, shared_export, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("TFHUB_CACHE_DIR", str(tmp_path / "cache"))
     monkeypatch.setattr(
         "elmo_tf2.models.elmo_embeddings.preset_folder", lambda name: tmp_path / name
     )
-    monkeypatch.setattr("elmo_tf2.features.embed.encoder_of", cached_encoder_of)
-    monkeypatch.setattr(  # writing one takes seconds, and all are alike
-        "elmo_tf2.saved_model.export_saved_model",
-        lambda elmo, path, **_: shutil.copytree(exported, path),
-    )
+    # writing one takes seconds, and all are alike
+    monkeypatch.setattr("elmo_tf2.saved_model.export_saved_model", copied(shared_export("spaces")))
     found = list(blocks(document))
     bash = [command for block in found if block.language == "bash" for command in commands(block)]
     bash = [command for command in bash if command not in NOT_RUN]

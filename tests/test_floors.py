@@ -8,9 +8,9 @@ import pytest
 PACKAGE = Path(__file__).resolve().parents[1] / "elmo_tf2"
 
 FLOORS = [
-    {"config", "characters", "validation", "files", "locks", "feature_files", "lazy", "presets"}
-    | {"hub_cache", "keras_backend"},
-    {"layers", "data", "model_card"},
+    {"config", "options", "characters", "validation", "files", "locks", "feature_files", "lazy"}
+    | {"presets", "hub_cache", "keras_backend"},
+    {"layers", "data"},
     {"pretraining_config", "weights"},
     {"models"},
     {"saved_model", "features", "convert", "training"},

@@ -116,7 +116,7 @@ def test_a_name_of_neither_is_an_error_that_names_the_presets(name):
 # The commands.
 
 
-@pytest.mark.usefixtures("own")
+@pytest.mark.usefixtures("own", "cached_encoder")
 def test_every_command_takes_a_preset(tmp_path):
     assert "2 a direction, 12 units" in run("inspect", "tiny_xx")
     run("convert", "tiny_xx", "copy")
@@ -128,15 +128,20 @@ def test_every_command_takes_a_preset(tmp_path):
     assert "perplexity" in run("evaluate", "tiny_lm", "text.txt")
 
 
-@pytest.mark.slow
 @pytest.mark.usefixtures("own")
-def test_export_takes_a_preset_and_its_card_names_it(tmp_path):
+def test_export_takes_a_preset_and_names_it_as_the_source(monkeypatch):
+    received = []
+
+    def export(elmo, path, source, **_):
+        received.append((elmo.config, source))
+        return path
+
+    monkeypatch.setattr("elmo_tf2.saved_model.export_saved_model", export)
     run("export", "tiny_xx", "out")
-    card = (tmp_path / "out" / "model_card.md").read_text(encoding="utf-8")
-    assert "| weights from | tiny_xx |" in card
+    assert received == [(CONFIG, "tiny_xx")]
 
 
-@pytest.mark.usefixtures("own")
+@pytest.mark.usefixtures("own", "fit_eagerly")
 def test_pretraining_begins_with_a_preset(tmp_path):
     (tmp_path / "data" / "train").mkdir(parents=True)
     (tmp_path / "data" / "train" / "shard-00000.txt").write_text("the cat sat\n" * 50)

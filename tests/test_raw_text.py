@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from elmo_tf2.data.prepare import prepare
 from elmo_tf2.features import embed_file
 from elmo_tf2.features.text import read_sentences
-from elmo_tf2.saved_model import export_saved_model
-from tests.cli_fixtures import read_features
+from elmo_tf2.models import ElmoEmbeddings
+from tests.cli_fixtures import read_features, write_model_folder
 from tests.small_elmo import random_elmo
 
 # The same operations in other graphs.
@@ -46,13 +46,15 @@ HOSTILE = [
 
 
 @pytest.fixture(scope="module")
-def elmo():
-    return random_elmo(tokenizer="words")
+def elmo(tmp_path_factory):
+    folder = write_model_folder(tmp_path_factory.mktemp("raw") / "model")
+    return ElmoEmbeddings.from_folder(folder, tokenizer="words")
 
 
 @pytest.fixture(scope="module")
-def exported(elmo, tmp_path_factory):
-    return export_saved_model(elmo, tmp_path_factory.mktemp("raw") / "exported")
+def exported(shared_export):
+    """The same, exported."""
+    return shared_export("words")
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,6 @@ other, and each once for all of its tests, since loading a model takes seconds.
 """
 
 import ast
-import dataclasses
 import json
 import shutil
 import sys
@@ -21,7 +20,7 @@ from elmo_tf2.convert import convert
 from elmo_tf2.models import ElmoEmbeddings
 from elmo_tf2.saved_model import export_saved_model
 from tests.processes import run_python
-from tests.small_elmo import CONFIG, GAMMA, W, random_elmo
+from tests.saved_models import MIX, one_layer
 
 pytestmark = pytest.mark.slow
 
@@ -102,14 +101,12 @@ def padded(sentences):
 
 
 @pytest.fixture(scope="module")
-def models(tmp_path_factory):
+def models(tmp_path_factory, shared_export):
     """A folder with exports of a small model, and its outputs in this process."""
     folder = tmp_path_factory.mktemp("exported") / "models"
-    elmo = random_elmo(initial_weights=W, initial_gamma=GAMMA)
-    export_saved_model(elmo, folder / "mix")
-    # One layer, for less of the time that goes into making graphs.
-    of_one_layer = random_elmo(dataclasses.replace(CONFIG, num_layers=1), l2=0.1)
-    export_saved_model(of_one_layer, folder / "all", trainable="all")
+    elmo = one_layer(**MIX)
+    shutil.copytree(shared_export("one_layer"), folder / "mix")
+    export_saved_model(one_layer(l2=0.1), folder / "all", trainable="all")
     words = [[word for word in text.split(" ") if word] for text in TEXT]
     expected = {"text": json.dumps(TEXT), "tokens": json.dumps(TOKENS)}
     for name, tokens, lengths in (

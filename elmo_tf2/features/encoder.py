@@ -129,9 +129,11 @@ class LayerEncoder(Encoder):
         )
 
     def learn_words(self, batch: list[Sentence]) -> None:
+        """Computes the vectors of words as `encode` does, and keeps them."""
         self._cache.vectors(_words(batch))
 
     def forget_words(self) -> None:
+        """Starts again, as if no word had been computed."""
         self._cache.clear()
 
     def _layers_of(self, batch: list[Sentence]) -> list[tf.Tensor]:

@@ -1,7 +1,7 @@
 """BiLM: the bidirectional language model's encoder, characters in, all layers out."""
 
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import keras
@@ -14,9 +14,16 @@ from elmo_tf2.layers.lstm import Gradient
 from elmo_tf2.layers.ragged import from_padded, one_step, pack
 from elmo_tf2.models.bilm_output import BiLMOutput
 from elmo_tf2.models.bos_eos import bos_eos_char_ids, with_bos_eos, without_bos_eos
-from elmo_tf2.models.lstm_stacks import Drop, run_stacks
-
-State = Sequence[Any]  # pairs h, c, or None for zeros
+from elmo_tf2.models.lstm_stacks import (
+    Drop,
+    Merge,
+    State,
+    add_layers,
+    concat_layers,
+    filled_state,
+    run_stacks,
+)
+from elmo_tf2.models.preprocessor import check_words
 
 
 @keras.saving.register_keras_serializable(package="elmo_tf2")
@@ -128,7 +135,7 @@ class BiLM(keras.Model):
         training: bool | None = None,
     ) -> BiLMOutput:
         inputs = tf.convert_to_tensor(inputs)
-        self._check("inputs", inputs, "(batch, tokens")
+        check_words("inputs", inputs, "(batch, tokens", self.config)
         if mask is None:
             mask = (
                 tf.reduce_any(inputs != 0, axis=-1)
@@ -165,10 +172,9 @@ class BiLM(keras.Model):
             `BiLMOutput` of ragged tensors.
 
         Raises:
-            ValueError: if the words are neither of both, or there are more or fewer states than
-                LSTMs.
+            ValueError: as for a call.
         """
-        self._check("words", words, "(batch, (tokens)")
+        check_words("words", words, "(batch, (tokens)", self.config)
         # Equal word vectors are multiplied once, but where they are given and may want a gradient:
         # each has one of its own then.
         inputs_repeat = words.dtype.is_integer or gradient == "inference"
@@ -185,7 +191,9 @@ class BiLM(keras.Model):
         # start from zeros have the same.
         bos, eos = tf.unstack(bos_eos, num=2)
         rows = words.nrows()
-        state: State = self._states(initial_state, 1 if initial_state is None else rows)
+        state: State = filled_state(
+            self.stacks, initial_state, 1 if initial_state is None else rows
+        )
         state = self._state_after(bos, eos, state, gradient)
         if initial_state is None and gradient != "inference":
             state = [[tf.repeat(value, rows, axis=0) for value in pair] for pair in state]
@@ -205,23 +213,11 @@ class BiLM(keras.Model):
         """
         if self.config.is_merged:
             return None
-        state: State = self._states(None, 1)
+        state: State = filled_state(self.stacks, None, 1)
         if self.config.sentence_boundaries:
             bos, eos = tf.unstack(self.char_cnn(bos_eos_char_ids(self.config.max_characters)))
             state = self._state_after(bos, eos, state, "inference")
         return [(h.numpy(), c.numpy()) for h, c in state]
-
-    def _check(self, name: str, inputs: tf.Tensor | tf.RaggedTensor, axes: str) -> None:
-        """Checks the type and the shape of character ids or word vectors."""
-        config = self.config
-        size = config.max_characters if inputs.dtype.is_integer else config.projection_dim
-        is_padded = not isinstance(inputs, tf.RaggedTensor)
-        if inputs.shape.rank != 3 or inputs.shape[-1] != size or is_padded != (name == "inputs"):
-            raise ValueError(
-                f"`{name}` must be character ids (int) of shape {axes}, {config.max_characters}) "
-                f"or word vectors (float) of shape {axes}, {config.projection_dim}). Received: "
-                f"{inputs.dtype.name}, {inputs.shape}."
-            )
 
     def _word_vectors(self, words: tf.RaggedTensor) -> tf.RaggedTensor:
         """Those of character ids or of word vectors."""
@@ -239,20 +235,6 @@ class BiLM(keras.Model):
             values = tf.cast(values, tf.int32)  # 8 bits do not hold the ids of <S> and </S>
         vectors = self.char_cnn(tf.concat([values, tf.constant(ids, values.dtype)], axis=0))
         return words.with_values(vectors[:-2]), vectors[-2:]
-
-    def _states(self, state: State | None, rows: int | tf.Tensor) -> list[Any]:
-        """The given states, with zeros for those that are None."""
-        layers = (*self.forward_layers, *self.backward_layers)
-        state = state or [None] * len(layers)
-        if len(state) != len(layers):
-            raise ValueError(
-                f"`initial_state` must have {len(layers)} pairs (h, c), one for each layer and "
-                f"direction. Received: {len(state)}."
-            )
-        return [
-            layer.zero_state(rows) if pair is None else pair
-            for layer, pair in zip(layers, state, strict=True)
-        ]
 
     def _state_after(
         self,
@@ -281,16 +263,14 @@ class BiLM(keras.Model):
     ) -> BiLMOutput:
         """Runs the LSTMs over word vectors as they are, without sentence boundaries."""
         is_inference = gradient == "inference"
-        state = self._states(initial_state, 1 if is_inference else word_vectors.nrows())
+        rows = 1 if is_inference else word_vectors.nrows()
         outputs, final_state = run_stacks(
             self.stacks,
             [pack(word_vectors, go_backwards) for go_backwards in (False, True)],
-            state,
+            filled_state(self.stacks, initial_state, rows),
             gradient,
             inputs_repeat,
-            merge=functools.partial(self._merge, word_vectors.values)
-            if self.config.is_merged
-            else None,
+            merge=self._merge(word_vectors.values),
             drop=drop,
         )
         forward, backward = (
@@ -300,15 +280,12 @@ class BiLM(keras.Model):
         state_after = () if is_inference else tuple(final_state)
         return BiLMOutput(word_vectors, forward, backward, None, state_after)
 
-    def _merge(
-        self, word_vectors: tf.Tensor, forward: tf.Tensor, backward: tf.Tensor
-    ) -> tuple[tf.Tensor, tf.Tensor]:
-        """The inputs of a merged biLM's next forward and backward layer."""
-        if self.config.merge == "concat":
-            merged = tf.concat([word_vectors, forward, backward], axis=-1)
-        else:
-            merged = tf.concat([word_vectors + forward, word_vectors + backward], axis=-1)
-        return merged, merged
+    def _merge(self, word_vectors: tf.Tensor) -> Merge | None:
+        """What makes a merged biLM's next inputs; None for a separate one."""
+        if not self.config.is_merged:
+            return None
+        merge = concat_layers if self.config.merge == "concat" else add_layers
+        return functools.partial(merge, word_vectors)
 
     def compute_mask(self, inputs: Any, mask: Any = None) -> None:
         """None: the mask is a part of the output."""

@@ -49,6 +49,13 @@ def describe_presets() -> dict[str, Preset]:
     return {folder.name: _describe(folder) for folder in folders if _has_weights(folder)}
 
 
+class PresetsAttribute:
+    """An attribute of a class: the presets, read when it is asked for."""
+
+    def __get__(self, instance: object, owner: type) -> dict[str, Preset]:
+        return describe_presets()
+
+
 def _describe(folder: Path) -> Preset:
     config = ElmoConfig.from_file(folder / "options.json")
     words = 0

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import h5py
 
-from elmo_tf2.config import read_options
 from elmo_tf2.files import StrPath
+from elmo_tf2.options import read_options
 from elmo_tf2.weights.hdf5 import root_names
 from elmo_tf2.weights.schema import is_encoder_group
 

@@ -56,6 +56,6 @@ def test_show_describes_inputs_and_outputs():
     shown = saved_model_cli_output("show", *MODEL, "--signature_def", "tokens")
     for name in ("tokens", "sequence_len"):
         assert f"inputs['{name}'] tensor_info" in shown, shown
-    outputs = ("default", "elmo", "lstm_outputs1", "lstm_outputs2", "sequence_len", "word_emb")
+    outputs = ("default", "elmo", "lstm_outputs1", "sequence_len", "word_emb")
     for name in outputs:
         assert f"outputs['{name}'] tensor_info" in shown, shown

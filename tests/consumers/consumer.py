@@ -3,10 +3,10 @@
     python consumer.py FOLDER SCRIPT.TEST …
 
 A consumer is a user of exported models, in a process where elmo_tf2 can't be imported. FOLDER has
-the SavedModels `mix` and `all` (named for what is trainable) and, in `expected.npz`, the outputs
-that elmo_tf2 itself gave for the same weights. Each TEST, a function of a module beside this one,
-is called, and a line of JSON printed for it: {"test": …, "error": …, "seconds": …}. The error is
-a traceback, or null if all went well.
+the SavedModels `mix` and `all`, of one layer and named for what is trainable, and, in
+`expected.npz`, the outputs that elmo_tf2 itself gave for the same weights. Each TEST, a function of
+a module beside this one, is called, and a line of JSON printed for it: {"test": …, "error": …,
+"seconds": …}. The error is a traceback, or null if all went well.
 """
 
 import json
@@ -14,6 +14,7 @@ import os
 import sys
 import time
 import traceback
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 
@@ -21,6 +22,11 @@ sys.modules["elmo_tf2"] = None  # before anything else is imported
 
 import numpy as np  # noqa: E402
 import tensorflow as tf  # noqa: E402
+import tensorflow_hub as hub  # noqa: E402
+
+# Most calls make a graph and run it once. Those of golden.py are optimised, as users' are.
+if not any(test.startswith("golden.") for test in sys.argv[2:]):
+    tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
 
 FOLDER = Path(sys.argv[1])
 TOLERANCE = 1e-5  # the project's bound in float32
@@ -63,6 +69,12 @@ def assert_outputs_close(actual, wanted):
     assert set(actual) == set(wanted), (set(actual), set(wanted))
     for name in wanted:
         assert_close(actual[name], wanted[name])
+
+
+@cache
+def loaded(name):
+    """A loaded model, one for all tests that may train it."""
+    return hub.load(path(name))
 
 
 def values(variables):

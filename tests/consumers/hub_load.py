@@ -12,9 +12,6 @@ from consumer import (
     token_inputs,
 )
 
-# Most calls below make a graph and run it once. Those of the other scripts are optimised.
-tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
-
 elmo = hub.load(path("mix"))
 TEXT, OF_TEXT = expected("text")
 TOKEN_INPUTS, OF_TOKENS = token_inputs()

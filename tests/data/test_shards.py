@@ -94,7 +94,7 @@ def test_every_shard_has_a_sentence_or_there_are_too_few(tmp_path, number, shard
 
 
 def test_a_large_text_is_never_held_in_memory(tmp_path):
-    sentences = (b"%d " % (number % 100) * 100 + b"%d" % number for number in range(50_000))
+    sentences = (b"%d" % (number % 100) * 150 + b" %d" % number for number in range(50_000))
     tracemalloc.start()
     try:
         # With distinct words counted as one, for these do grow.

@@ -125,14 +125,13 @@ def test_the_order_depends_on_the_seed_alone(shards, vocabulary):
     assert (targets[0] != targets[1]).any()
 
 
-@pytest.mark.parametrize("done", [1, 2, 3, 5, 8])
-def test_a_start_gives_what_would_have_come_next(shards, vocabulary, done):
-    whole = take(training_windows(shards, vocabulary, 2, 2, seed=4), done + 6)
-    shard, window = whole[done - 1]["position"][0]
-    start = Position(int(shard), int(window) + 1)
-    assert_same(
-        take(training_windows(shards, vocabulary, 2, 2, seed=4, start=start), 6), whole[done:]
-    )
+def test_a_start_gives_what_would_have_come_next(shards, vocabulary):
+    whole = take(training_windows(shards, vocabulary, 2, 2, seed=4), 14)
+    for done in (1, 3, 5, 8):
+        shard, window = whole[done - 1]["position"][0]
+        start = Position(int(shard), int(window) + 1)
+        rest = take(training_windows(shards, vocabulary, 2, 2, seed=4, start=start), 6)
+        assert_same(rest, whole[done : done + 6])
 
 
 def test_workers_together_have_the_rows_of_one(shards, vocabulary):
