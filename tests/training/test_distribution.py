@@ -29,7 +29,7 @@ def finish(*processes):
         for process in processes:
             stack.enter_context(process)
         for process in processes:
-            output = process.communicate(timeout=240)
+            output = process.communicate()
             assert process.returncode == 0, output
 
 
@@ -107,7 +107,7 @@ def test_two_workers_of_a_command_have_the_losses_of_one_also_when_one_was_kille
         start_worker("elmo_tf2", *new, **of_chief),
         start_worker(*killed, *new, **of_other) as other,
     ):
-        said = other.communicate(timeout=240)
+        said = other.communicate()
         assert other.returncode == -signal.SIGKILL, said
         # TensorFlow ends the chief when it misses the other; a user need not wait for that.
     (before,) = folder.read_history()
