@@ -233,7 +233,7 @@ def main(
         Path,
         typer.Option(
             exists=True,
-            help="Tokenised sentences, one a line, words apart by spaces.",
+            help="Tokenised sentences, one per line, words apart by spaces.",
             show_default="benchmarks/sentences.txt",
         ),
     ] = HERE / "sentences.txt",

@@ -44,7 +44,7 @@ class NextWordModel(MaskedLanguageModel):
         mask = tf.fill(tf.shape(targets), True)
         gradient = "store" if training else "recompute"
         words = from_padded(char_ids, mask)
-        output = self.bilm.encode(words, gradient=gradient, use_boundaries=False).padded(mask)
+        output = self.bilm.encode(words, gradient=gradient, add_bos_eos=False).padded(mask)
         forward, backward = output.forward[-1][:, :-1], output.backward[-1][:, 1:]
         none = tf.zeros_like(forward)  # of the other direction, which has numbers of its own
         vectors = tf.concat(

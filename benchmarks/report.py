@@ -122,7 +122,7 @@ def cosine_table(cosines: dict[str, list[float]]) -> Table:
 def best_of_peers(
     results: dict[str, dict[str, Any]], columns: list[int | str]
 ) -> dict[int | str, float | None]:
-    """Returns the most tokens a second of any peer by column; for the corpus, at any batch size."""
+    """The most tokens per second of any peer by column; for the corpus, at any batch size."""
     peers = [each for name, each in results.items() if IMPLEMENTATIONS[name].kind == "peer"]
     rates = [
         {column: batch["tokens_per_second"] for column, batch in peer["batches"].items()}
@@ -141,11 +141,11 @@ def best_of_peers(
 def throughput_table(
     results: dict[str, dict[str, Any]], limits: dict[str, dict[int | str, float]]
 ) -> Table:
-    """Returns tokens a second by batch size, with ratios to the best peer.
+    """Returns tokens per second by batch size, with ratios to the best peer.
 
     Args:
         results: by implementation, what `summarise` returns.
-        limits: by dtype and column, the tokens a second that the machine's arithmetic allows.
+        limits: by dtype and column, the tokens per second that the machine's arithmetic allows.
     """
     table = Table(
         title="Tokens per second: median of the repeats, their spread, and × the best peer"
@@ -190,7 +190,7 @@ def throughput_table(
 def throughput_plot(
     results: dict[str, dict[str, Any]], limits: dict[str, dict[int | str, float]], path: Path
 ) -> None:
-    """Draws the tokens a second of all implementations, a panel for each column.
+    """Draws the tokens per second of all implementations, a panel for each column.
 
     Args:
         results: by implementation, what `summarise` returns.

@@ -41,7 +41,7 @@ def parse_arguments() -> argparse.Namespace:
         "--text",
         type=Path,
         default=HERE / "sentences.txt",
-        help="tokenised text, a sentence a line (default: the sentences beside this script)",
+        help="tokenised text, one sentence per line (default: the sentences beside this script)",
     )
     add("--steps", type=int, default=30, help="updates that are timed (default: 30)")
     add("--repeats", type=int, default=3, help="processes of each implementation (default: 3)")
@@ -75,7 +75,7 @@ def run(command: list[Any], ours: bool) -> dict[str, Any]:
 
 
 def summarise(answers: list[dict[str, Any]], tokens: int) -> dict[str, Any]:
-    """The median over processes of the median step's rate, tokens a second."""
+    """The median over processes of the median step's rate, tokens per second."""
     rates = [tokens / statistics.median(each["seconds"][SKIPPED:]) for each in answers]
     return {
         "tokens_per_second": statistics.median(rates),

@@ -18,8 +18,8 @@ from contextlib import AbstractContextManager, nullcontext
 import numpy as np
 import tensorflow as tf
 
-from elmo_tf2.arguments import shown
 from elmo_tf2.config import NUM_CHARACTERS
+from elmo_tf2.validation import shown
 
 BEGIN_SENTENCE = 257
 END_SENTENCE = 258
@@ -135,8 +135,8 @@ def checked_lengths(name: str, lengths: tf.Tensor, tokens: tf.Tensor) -> tf.Tens
     batch, max_length = tf.unstack(tf.shape(tokens, tf.int64))
     fits = tf.reduce_all((wide >= 0) & (wide <= max_length))
     fits &= tf.equal(tf.size(wide, tf.int64), batch)
-    told = f"`{name}` must be a number from 0 to max_length for every sentence. Received:"
-    with _checked(fits, told, lengths, "for tokens of shape", tf.shape(tokens)):
+    message = f"`{name}` must be a number from 0 to max_length for every sentence. Received:"
+    with _checked(fits, message, lengths, "for tokens of shape", tf.shape(tokens)):
         return tf.cast(wide, tf.int32)
 
 
@@ -154,18 +154,20 @@ def checked_char_ids(char_ids: tf.Tensor) -> tf.Tensor:
     """
     wide = char_ids if char_ids.dtype == tf.int32 else tf.cast(char_ids, tf.int64)
     fits = tf.reduce_all((wide >= 0) & (wide < NUM_CHARACTERS))
-    told = f"Character ids must be numbers from 0 to {NUM_CHARACTERS - 1}. Received: from"
-    with _checked(fits, told, tf.reduce_min(wide), "to", tf.reduce_max(wide)):
+    message = f"Character ids must be numbers from 0 to {NUM_CHARACTERS - 1}. Received: from"
+    with _checked(fits, message, tf.reduce_min(wide), "to", tf.reduce_max(wide)):
         return tf.cast(tf.identity(wide), tf.int32)
 
 
-def _checked(fits: tf.Tensor, *told: str | tf.Tensor) -> AbstractContextManager[None]:
+def _checked(fits: tf.Tensor, *message: str | tf.Tensor) -> AbstractContextManager[None]:
     """A context whose operations come after a check, when it is computed."""
     if not tf.executing_eagerly():
         # Not tf.debugging.Assert, which makes three functions of it in every graph.
-        data = [tf.convert_to_tensor(part) for part in told]
+        data = [tf.convert_to_tensor(part) for part in message]
         return tf.control_dependencies([tf.raw_ops.Assert(condition=fits, data=data, summarize=9)])
     if not fits:
-        parts = (part if isinstance(part, str) else shown(part.numpy().tolist()) for part in told)
+        parts = (
+            part if isinstance(part, str) else shown(part.numpy().tolist()) for part in message
+        )
         raise tf.errors.InvalidArgumentError(None, None, " ".join(parts))
     return nullcontext()

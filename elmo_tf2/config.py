@@ -1,25 +1,19 @@
 """The sizes of an ELMo model, and their form in bilm-tf's `options.json`."""
 
 import dataclasses
-import difflib
-import json
-import logging
 import os
 import re
 from collections.abc import Mapping
 from typing import Any
 
-from elmo_tf2.arguments import (
+from elmo_tf2.options import KEYS, NUM_CHARACTERS, options_to_values, read_options
+from elmo_tf2.validation import (
     check_bool,
     check_choice,
     check_integer,
     check_positive,
-    one_line,
     shown,
 )
-from elmo_tf2.files import check_file
-
-logger = logging.getLogger(__name__)
 
 ACTIVATIONS = ("relu", "tanh")
 TOKENIZERS = ("spaces", "words")
@@ -28,58 +22,6 @@ MERGES = ("add", "concat")
 MAX_LAYERS = 1000
 MAX_CHARACTERS = 10_000
 MAX_SIZE = 1_000_000
-NUM_CHARACTERS = 262  # ids of a word's characters: 256 bytes, 5 marks and padding
-
-_TRAINING_KEYS = {
-    "all_clip_norm_val",
-    "batch_size",
-    "bidirectional",
-    "dropout",
-    "learning_rate",
-    "n_epochs",
-    "n_negative_samples_batch",
-    "n_tokens_vocab",
-    "n_train_tokens",
-    "sample_softmax",
-    "share_embedding_softmax",
-    "unroll_steps",
-}
-# Where the arguments are that have another name in the file.
-_KEYS = {
-    "filters": "char_cnn.filters",
-    "char_embedding_dim": "char_cnn.embedding.dim",
-    "max_characters": "char_cnn.max_characters_per_token",
-    "activation": "char_cnn.activation",
-    "num_highway_layers": "char_cnn.n_highway",
-    "units": "lstm.dim",
-    "projection_dim": "lstm.projection_dim",
-    "num_layers": "lstm.n_layers",
-    "cell_clip": "lstm.cell_clip",
-    "projection_clip": "lstm.proj_clip",
-    "use_skip_connections": "lstm.use_skip_connections",
-}
-_KNOWN_KEYS = {
-    "": {"architecture", "char_cnn", "lstm", "merge", "sentence_boundaries", "tokenizer"}
-    | _TRAINING_KEYS,
-    "char_cnn": {
-        "activation",
-        "embedding",
-        "filters",
-        "max_characters_per_token",
-        "n_characters",
-        "n_highway",
-    },
-    "char_cnn.embedding": {"dim"},
-    "lstm": {
-        "always_project",
-        "cell_clip",
-        "dim",
-        "n_layers",
-        "proj_clip",
-        "projection_dim",
-        "use_skip_connections",
-    },
-}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -116,7 +58,7 @@ class ElmoConfig:
             side added to [forward; backward] below, or all three side by side. Written only with
             "merged".
         always_project: bool. Whether an LSTM has a projection also where `projection_dim` equals
-            `units`, as AllenNLP's has and bilm-tf's has not. Weights tell it by their `W_P_0`; an
+            `units`, as AllenNLP's has and bilm-tf's has not. Weights show it by their `W_P_0`; an
             extension, too, written only when True.
 
     Raises:
@@ -247,7 +189,7 @@ class ElmoConfig:
 
         Args:
             options: the dictionary.
-            source: what to call it in messages, a path say.
+            source: its name in messages, for example a path.
 
         Returns:
             An `ElmoConfig`.
@@ -255,43 +197,12 @@ class ElmoConfig:
         Raises:
             ValueError: if a key is missing or misspelt or a value is out of its range.
         """
-        if not isinstance(options, Mapping):
-            raise ValueError(f"{source} must be a mapping. Received: {shown(options)}.")
-        char_cnn = _section(options, "char_cnn", source)
-        lstm = _section(options, "lstm", source)
-        embedding = _section(char_cnn, "embedding", source, parent="char_cnn.")
-        for section, place in (
-            (options, ""),
-            (char_cnn, "char_cnn"),
-            (embedding, "char_cnn.embedding"),
-            (lstm, "lstm"),
-        ):
-            _report_unknown_keys(section, place, source)
-        _check_number_of_characters(char_cnn.get("n_characters", NUM_CHARACTERS), source)
-        highways = char_cnn.get("n_highway")
-        values = {
-            "filters": _required(char_cnn, "filters", source, "char_cnn."),
-            "char_embedding_dim": _required(embedding, "dim", source, "char_cnn.embedding."),
-            "max_characters": _required(char_cnn, "max_characters_per_token", source, "char_cnn."),
-            "activation": _required(char_cnn, "activation", source, "char_cnn."),
-            "num_highway_layers": 0 if highways is None else highways,
-            "units": _required(lstm, "dim", source, "lstm."),
-            "projection_dim": _required(lstm, "projection_dim", source, "lstm."),
-            "num_layers": lstm.get("n_layers", 1),
-            "cell_clip": lstm.get("cell_clip"),
-            "projection_clip": lstm.get("proj_clip"),
-            "use_skip_connections": lstm.get("use_skip_connections", False),
-            "sentence_boundaries": options.get("sentence_boundaries", True),
-            "tokenizer": options.get("tokenizer", "spaces"),
-            "architecture": options.get("architecture", "separate"),
-            "merge": options.get("merge", "add"),
-            "always_project": lstm.get("always_project", False),
-        }
+        values = options_to_values(options, source)
         try:
             return cls(**values)
         except ValueError as error:
             name = re.match(r"`(\w+)", str(error))
-            key = _KEYS.get(name[1]) if name else None
+            key = KEYS.get(name[1]) if name else None
             place = f" In the file it is `{key}`." if key else ""
             raise ValueError(f"{source}: {error}{place}") from error
 
@@ -345,42 +256,8 @@ class ElmoConfig:
         return options
 
 
-def read_options(path: str | os.PathLike[str]) -> dict[str, Any]:
-    """Reads the JSON object of an `options.json`.
-
-    Args:
-        path: the file.
-
-    Returns:
-        The dictionary as it stands.
-
-    Raises:
-        FileNotFoundError: if there is no such file.
-        ValueError: if it is not a JSON object.
-    """
-    path = check_file(path, "options file")
-    try:
-        options = json.loads(path.read_bytes())  # with or without a byte order mark
-    except (ValueError, RecursionError) as error:
-        raise ValueError(f"{path} is not a JSON file: {one_line(error)}.") from error
-    if not isinstance(options, dict):
-        raise ValueError(f"{path} must hold a JSON object. Received: {type(options).__name__}.")
-    return options
-
-
 def check_filters(filters: Any, max_characters: int | None = None) -> tuple[tuple[int, int], ...]:
-    """Validates the character convolutions.
-
-    Args:
-        filters: pairs (width, number).
-        max_characters: the most that a width may be, if known.
-
-    Returns:
-        The same pairs as tuples.
-
-    Raises:
-        ValueError: if they are not pairs of positive integers, or a width is too large.
-    """
+    """Validates the character convolutions."""
     try:
         pairs = tuple((width, number) for width, number in filters)
     except (TypeError, ValueError):
@@ -404,38 +281,3 @@ def check_filters(filters: Any, max_characters: int | None = None) -> tuple[tupl
             f"Received: width={widest}."
         )
     return checked
-
-
-def _section(
-    options: Mapping[str, Any], key: str, source: str, parent: str = ""
-) -> Mapping[str, Any]:
-    section = _required(options, key, source, parent)
-    if not isinstance(section, Mapping):
-        raise ValueError(
-            f"{source}: `{parent}{key}` must be an object. Received: {shown(section)}."
-        )
-    return section
-
-
-def _required(section: Mapping[str, Any], key: str, source: str, parent: str) -> Any:
-    if key not in section:
-        raise ValueError(f"{source} has no `{parent}{key}`, which a character-based ELMo needs.")
-    return section[key]
-
-
-def _report_unknown_keys(section: Mapping[str, Any], place: str, source: str) -> None:
-    for key in sorted(set(section) - _KNOWN_KEYS[place]):
-        name = f"{place}.{one_line(key)[:100]}".lstrip(".")
-        near = difflib.get_close_matches(key, _KNOWN_KEYS[place] - set(section), cutoff=0.7)
-        if near:
-            raise ValueError(f"{source}: unknown key `{name}`; is `{near[0]}` meant?")
-        logger.warning("%s: unknown key `%s` is passed over.", source, name)
-
-
-def _check_number_of_characters(number: Any, source: str) -> None:
-    if number not in (NUM_CHARACTERS - 1, NUM_CHARACTERS):
-        raise ValueError(
-            f"{source}: `char_cnn.n_characters` must be 261 (as bilm-tf trains: 256 bytes and 5 "
-            "marks) or 262 (as it is used: one more for padding); both mean the same file of 261 "
-            f"rows. Received: n_characters={shown(number)}."
-        )

@@ -1,8 +1,9 @@
-"""Published weights in any form to a model folder; a TF1 Hub module is proven against itself."""
+"""Published weights in any form to a model folder; a TF1 Hub module's are compared with its own."""
 
 import dataclasses
 import itertools
 import logging
+import math
 import os
 from pathlib import Path
 
@@ -32,8 +33,8 @@ from elmo_tf2.weights.saved_graph import graph_errors, load_graph
 
 logger = logging.getLogger(__name__)
 
-PROOF_TOLERANCE = 1e-4
-PROOF_SENTENCES = (
+TOLERANCE = 1e-4  # of a module's own vectors
+SENTENCES = (
     "The cat is on the mat .",
     "Dogs are in the fog",
     "x",
@@ -47,15 +48,9 @@ PROOF_SENTENCES = (
 class Conversion:
     """What was converted.
 
-    Attributes:
-        kind: form of the source, see `elmo_tf2.weights.detect`.
-        config: sizes of the model.
-        parameters: number of the encoder's weights.
-        folder: the model folder that was written.
-        max_difference: the largest difference between vectors computed from the weights and those
-            of the module itself, for a TF1 Hub module that was proven.
-        rounding: the largest difference that rounding to float16 makes to the vectors of a few
-            sentences, if it was wanted.
+    `max_difference` is the largest one between vectors computed from the weights and those of the
+    module itself, of a TF1 Hub module that was run; `rounding` is what float16 makes of the vectors
+    of a few sentences. Both are None if they were not measured.
     """
 
     kind: Kind
@@ -75,29 +70,9 @@ def convert(
     overwrite: bool = False,
     dtype: str = "float32",
 ) -> Conversion:
-    """Turns published weights in any form into a model folder.
-
-    Args:
-        source: what `elmo_tf2.weights.read_weights` takes.
-        folder: the model folder to make.
-        options: JSON file with the sizes, if it is not beside the weights.
-        vocab: text file with the words, if it is not beside the weights.
-        prove: whether a TF1 Hub module is run to compare its vectors.
-        overwrite: whether an existing folder may be replaced.
-        dtype: "float32"; or "float16" for half the size, see `write_model_folder`.
-
-    Returns:
-        A `Conversion`.
-
-    Raises:
-        FileExistsError: if there is something at `folder` and `overwrite` is False, or what is
-            there is more than a model folder.
-        FileNotFoundError: if a file is missing.
-        ValueError: if the weights are broken, or do not give a TF1 Hub module's own vectors, or
-            are past what float16 holds.
-    """
+    """Turns published weights in any form into a model folder."""
     check_free(folder, overwrite, MODEL_FOLDER_PARTS, [source, options, vocab])
-    kind, weights, max_difference = _read_and_prove(source, options, vocab, True, prove)
+    kind, weights, max_difference = _read_and_verify(source, options, vocab, True, prove)
     write_model_folder(weights, folder, overwrite=overwrite, dtype=dtype)
     rounding = None if dtype == "float32" else _difference_of_layers(weights, folder)
     return Conversion(
@@ -116,111 +91,46 @@ def load_weights(
     vocab: StrPath | None = None,
     prove: bool = True,
 ) -> ElmoWeights:
-    """Reads published weights in any form, without a language model's softmax.
-
-    Args:
-        source: what `elmo_tf2.weights.read_weights` takes.
-        options: JSON file with the sizes, if it is not beside the weights.
-        vocab: text file with the words, if it is not beside the weights.
-        prove: whether a TF1 Hub module is run to compare its vectors.
-
-    Returns:
-        The weights.
-
-    Raises:
-        FileNotFoundError: if a file is missing.
-        ValueError: if the weights are broken, or do not give a TF1 Hub module's own vectors.
-    """
-    _, weights, _ = _read_and_prove(source, options, vocab, False, prove)
+    """Reads published weights as `convert` does, without a language model's softmax."""
+    _, weights, _ = _read_and_verify(source, options, vocab, False, prove)
     return weights
 
 
 def num_parameters(config: ElmoConfig) -> int:
     """Number of the encoder's weights, the padding's row of the character table included."""
-    in_files = sum(int(np.prod(shape)) for shape in expected_shapes(config).values())
+    in_files = sum(map(math.prod, expected_shapes(config).values()))
     return in_files + config.char_embedding_dim
 
 
-def prove_tf1_hub(weights: ElmoWeights, module: StrPath) -> tuple[ElmoWeights, float]:
+def verify_tf1_hub(weights: ElmoWeights, module: StrPath) -> tuple[ElmoWeights, float]:
     """Compares vectors computed from a TF1 Hub module's weights with the module's own.
 
     The shapes of the weights leave open whether the module puts `<S>` and `</S>` round a sentence,
     its activation, skip connections and clips; of all that, what gives the module's own vectors is
     what it has. The module's graph is run, if it has no operations but those of an ELMo.
 
-    Args:
-        weights: of `elmo_tf2.weights.read_tf1_hub`.
-        module: the module's folder.
-
-    Returns:
-        The weights with the configuration that was found, and the largest difference.
-
-    Raises:
-        ValueError: if the module can't be run on strings, has operations that no ELMo needs, or no
-            configuration gives its vectors.
+    Returns the weights with the configuration that was found, and the largest difference.
     """
-    sentences = tf.constant(PROOF_SENTENCES)
-    expected = _vectors_of_module(os.fspath(module), sentences)
+    expected = _vectors_of_module(os.fspath(module), tf.constant(SENTENCES))
     smallest = np.inf
+    wrong = set()  # activations that give other word vectors, whatever comes after
     for config in _possible_configs(weights.config):
+        if config.activation in wrong:
+            continue
         candidate = dataclasses.replace(weights, config=config)
-        difference = _max_difference(candidate, sentences, expected)
+        differences = _differences(candidate, expected)
+        difference = max(differences.values())
         logger.info("%s: difference %.1e with %s", module, difference, config)
-        if difference <= PROOF_TOLERANCE:
+        if difference <= TOLERANCE:
             return candidate, difference
         smallest = min(smallest, difference)
+        if differences.get("word_emb", 0) > TOLERANCE:
+            wrong.add(config.activation)
     raise ValueError(
         f"{module}: the weights do not give the module's own vectors. Smallest difference: "
-        f"{smallest:.1e}, allowed {PROOF_TOLERANCE:.0e}. It is no ELMo as bilm-tf's; nothing was "
+        f"{smallest:.1e}, allowed {TOLERANCE:.0e}. It is no ELMo as bilm-tf's; nothing was "
         "converted."
     )
-
-
-def _vectors_of_module(module: str, sentences: tf.Tensor) -> dict[str, np.ndarray]:
-    """What the module itself gives, by the names of its outputs."""
-    try:
-        signatures = load_graph(module, hub.load).signatures
-    except ValueError as error:
-        raise ValueError(
-            f"{error} Without a proof (`prove=False`, on the command line `--no-prove`) the graph "
-            "is not needed."
-        ) from error
-    inputs = signatures["default"].structured_input_signature[1] if "default" in signatures else {}
-    if [spec.dtype for spec in inputs.values()] != [tf.string]:
-        raise ValueError(
-            f"{module} must have a signature `default` with one input of strings to compare with. "
-            f"Found: signatures {sorted(signatures)}, inputs {sorted(inputs)}."
-        )
-    with graph_errors(f"{module}: the signature `default` fails for {len(sentences)} sentences"):
-        outputs = signatures["default"](**dict.fromkeys(inputs, sentences))
-        return {name: value.numpy() for name, value in outputs.items()}
-
-
-def _read_and_prove(
-    source: StrPath,
-    options: StrPath | None,
-    vocab: StrPath | None,
-    read_softmax: bool,
-    prove: bool,
-) -> tuple[Kind, ElmoWeights, float | None]:
-    source = os.path.expanduser(source)
-    kind = detect(source)
-    weights = read_weights(source, options, vocab, read_softmax)
-    if prove and kind == "tf1 hub module":
-        return kind, *prove_tf1_hub(weights, source)
-    return kind, weights, None
-
-
-def _difference_of_layers(weights: ElmoWeights, folder: StrPath) -> float:
-    """The largest difference between vectors of these weights and those of a model folder."""
-
-    def layers(of: ElmoWeights) -> list[tf.Tensor]:
-        elmo = ElmoEmbeddings.from_weights(of, output="layers", tokenizer="spaces")
-        return elmo(list(PROOF_SENTENCES))
-
-    written = layers(read_model_folder(folder, read_softmax=False))
-    pairs = zip(layers(weights), written, strict=True)
-    return max(float(tf.reduce_max(tf.abs(one - other))) for one, other in pairs)
 
 
 def _possible_configs(config: ElmoConfig) -> list[ElmoConfig]:
@@ -240,38 +150,89 @@ def _possible_configs(config: ElmoConfig) -> list[ElmoConfig]:
     ]
 
 
-def _max_difference(
-    weights: ElmoWeights, sentences: tf.Tensor, expected: dict[str, np.ndarray]
-) -> float:
-    tokens, lengths = split_at_spaces(sentences)
+def _vectors_of_module(module: str, sentences: tf.Tensor) -> dict[str, np.ndarray]:
+    """What the module itself gives, by the names of its outputs."""
+    try:
+        signatures = load_graph(module, hub.load).signatures
+    except ValueError as error:
+        raise ValueError(
+            f"{error} Without the comparison (`prove=False`, on the command line `--no-prove`) the "
+            "graph is not needed."
+        ) from error
+    inputs = signatures["default"].structured_input_signature[1] if "default" in signatures else {}
+    if [spec.dtype for spec in inputs.values()] != [tf.string]:
+        raise ValueError(
+            f"{module} must have a signature `default` with one input of strings to compare with. "
+            f"Found: signatures {sorted(signatures)}, inputs {sorted(inputs)}."
+        )
+    with graph_errors(f"{module}: the signature `default` fails for {len(sentences)} sentences"):
+        outputs = signatures["default"](**dict.fromkeys(inputs, sentences))
+        return {name: value.numpy() for name, value in outputs.items()}
+
+
+def _vectors_of_weights(weights: ElmoWeights) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    """What such a module must give, and where real words are: the rest may be anything."""
+    words, lengths = split_at_spaces(tf.constant(SENTENCES))
     elmo = ElmoEmbeddings.from_weights(weights)
-    layers = elmo.encoder(
-        sentences_to_char_ids(tokens, lengths, weights.config.max_characters)
-    ).layers()
-    found = {
+    ids = sentences_to_char_ids(words, lengths, weights.config.max_characters)
+    layers = elmo.encoder(ids).layers()
+    vectors = {
         "word_emb": layers[0][..., : weights.config.projection_dim],
         **{f"lstm_outputs{index}": layers[index] for index in range(1, len(layers))},
-        "elmo": elmo(tokens),
+        "elmo": elmo.mixes[0](layers),
     }
+    is_real = tf.sequence_mask(lengths).numpy()
+    return {name: value.numpy() for name, value in vectors.items()}, is_real
+
+
+def _differences(weights: ElmoWeights, expected: dict[str, np.ndarray]) -> dict[str, float]:
+    """The largest difference of every output that the module has."""
+    found, is_real = _vectors_of_weights(weights)
     compared = sorted(set(found) & set(expected))
     if not compared:
         raise ValueError(
             f"{weights.source}: the module has no output to compare with. Expected any of "
             f"{sorted(found)}. Found: {sorted(expected)}."
         )
-    is_real = tf.sequence_mask(lengths).numpy()  # past a sentence's end a module has anything
-    differences = []
+    differences = {}
     for name in compared:
         values = expected[name]
         if values.shape != found[name].shape:
             raise ValueError(
                 f"{weights.source}: the module's output `{name}` has another shape than an ELMo of "
-                f"these weights gives. Expected {tuple(found[name].shape)}. Found: {values.shape}."
+                f"these weights gives. Expected {found[name].shape}. Found: {values.shape}."
             )
         if values.dtype != np.float32 or not np.isfinite(values[is_real]).all():
             raise ValueError(
                 f"{weights.source}: the module's output `{name}` must be finite numbers of "
                 f"float32. Found: {values.dtype}, or NaN or infinite."
             )
-        differences.append(np.abs(found[name].numpy() - values)[is_real].max())
-    return float(max(differences))
+        differences[name] = float(np.abs(found[name] - values)[is_real].max())
+    return differences
+
+
+def _read_and_verify(
+    source: StrPath,
+    options: StrPath | None,
+    vocab: StrPath | None,
+    read_softmax: bool,
+    verify: bool,
+) -> tuple[Kind, ElmoWeights, float | None]:
+    source = os.path.expanduser(source)
+    kind = detect(source)
+    weights = read_weights(source, options, vocab, read_softmax)
+    if verify and kind == "tf1 hub module":
+        return kind, *verify_tf1_hub(weights, source)
+    return kind, weights, None
+
+
+def _difference_of_layers(weights: ElmoWeights, folder: StrPath) -> float:
+    """The largest difference between vectors of these weights and those of a model folder."""
+
+    def layers(of: ElmoWeights) -> list[tf.Tensor]:
+        elmo = ElmoEmbeddings.from_weights(of, output="layers", tokenizer="spaces")
+        return elmo(list(SENTENCES))
+
+    written = layers(read_model_folder(folder, read_softmax=False))
+    pairs = zip(layers(weights), written, strict=True)
+    return max(float(tf.reduce_max(tf.abs(one - other))) for one, other in pairs)

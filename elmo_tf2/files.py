@@ -17,14 +17,14 @@ _FULL_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 @contextlib.contextmanager
-def completed(
+def atomic_write(
     path: StrPath, overwrite: bool = False, parts: Collection[str] = ()
 ) -> Iterator[Path]:
     """Gives a place beside `path` to write to; on success that becomes `path`.
 
     After an error or an interruption nothing stands under `path` that did not stand there before;
     what stood there is removed only once its successor is complete. What a kill leaves is put in
-    order by the next `completed` or `check_free` of the same path.
+    order by the next `atomic_write` or `check_free` of the same path.
 
     Args:
         path: the file or folder to make. Its parent folders are made if need be.
@@ -41,7 +41,7 @@ def completed(
 
     Example:
     >>> target = Path(tempfile.mkdtemp()) / "vocab.txt"
-    >>> with completed(target) as unfinished:
+    >>> with atomic_write(target) as unfinished:
     ...     _ = unfinished.write_text("cat")
     >>> target.read_text()
     'cat'
@@ -175,7 +175,7 @@ def check_file(path: StrPath, what: str) -> Path:
 
     Args:
         path: the file; "~" at its beginning is the user's own folder.
-        what: what to call it in messages, "vocabulary file" say.
+        what: its name in messages, for example "vocabulary file".
 
     Returns:
         The path.

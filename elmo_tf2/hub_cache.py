@@ -6,24 +6,14 @@ from pathlib import Path
 
 from tensorflow_hub import resolver
 
-from elmo_tf2.files import StrPath, completed
+from elmo_tf2.files import StrPath, atomic_write
 
 
 def cached_folder(address: str) -> Path:
-    """Where `hub.load(address)` looks before it downloads.
+    """The folder where `hub.load(address)` looks before it downloads; it may not exist.
 
-    The folder is named by the address, letter for letter: one that ends in "/" or in
+    It is named by the address, letter for letter: one that ends in "/" or in
     "?tf-hub-format=compressed" is another.
-
-    Args:
-        address: as it stands in a script, such as "https://tfhub.dev/google/elmo/3".
-
-    Returns:
-        A folder in `TFHUB_CACHE_DIR`, or in what tensorflow_hub takes if that is not set. It may
-        not exist.
-
-    Raises:
-        ValueError: if it is no address of the web, or the cache is no local folder.
     """
     if not address.startswith(("http://", "https://")):
         raise ValueError(
@@ -42,22 +32,9 @@ def descriptor_of(folder: Path) -> Path:
 
 
 def copy_to_cache(saved_model: StrPath, address: str, overwrite: bool = False) -> Path:
-    """Copies a SavedModel to where `hub.load(address)` looks.
-
-    Args:
-        saved_model: its folder.
-        address: see `cached_folder`.
-        overwrite: whether what is there may be replaced.
-
-    Returns:
-        The folder in the cache.
-
-    Raises:
-        FileExistsError: if there is something and `overwrite` is False.
-        ValueError: see `cached_folder`.
-    """
+    """Copies a SavedModel to where `hub.load(address)` looks, and returns that folder."""
     folder = cached_folder(address)
-    with completed(folder, overwrite) as unfinished:
+    with atomic_write(folder, overwrite) as unfinished:
         shutil.copytree(saved_model, unfinished)
     descriptor_of(folder).write_text(
         f"Module: {address}\nCopied from: {Path(saved_model).absolute()}\n", encoding="utf-8"

@@ -12,13 +12,6 @@ from typing import Any
 def lazy_names(package: str, places: Mapping[str, str]) -> Callable[[str], Any]:
     """Makes the `__getattr__` of a package.
 
-    Args:
-        package: its `__name__`.
-        places: the module of each name.
-
-    Returns:
-        A function that imports a name's module, and returns what has the name there.
-
     Example:
     >>> lazy_names("elmo_tf2.data", {"Vocabulary": "elmo_tf2.data.vocabulary"})("Vocabulary")
     <class 'elmo_tf2.data.vocabulary.Vocabulary'>

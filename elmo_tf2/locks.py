@@ -18,19 +18,7 @@ _LOCK = ".elmo_tf2-lock"
 
 @contextlib.contextmanager
 def locked(file: Path, busy: str) -> Iterator[None]:
-    """Keeps other processes out; a kill ends that too.
-
-    Args:
-        file: what all of them lock. It is made, and removed at the end.
-        busy: the message if another process has it.
-
-    Yields:
-        Nothing.
-
-    Raises:
-        ValueError: if another process has it.
-        FileNotFoundError: if its folder is missing.
-    """
+    """Keeps other processes out; a kill ends that too."""
     descriptor = _acquire(file, busy)
     try:
         yield
@@ -43,18 +31,6 @@ def own_folder(folder: Path, busy: str) -> Iterator[None]:
     """Makes a folder for the work of one process, or goes on with that of one that has ended.
 
     It is removed at the end if nothing is in it, unless it was there before, empty.
-
-    Args:
-        folder: the folder. Its parent folders are made if need be.
-        busy: the message if another process is at work in it.
-
-    Yields:
-        Nothing.
-
-    Raises:
-        FileExistsError: if it is a link, another user's, or has something in it and was not made
-            by this program.
-        ValueError: if another process is at work in it.
     """
     lock = folder / _LOCK
     while True:

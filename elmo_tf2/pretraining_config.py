@@ -9,7 +9,10 @@ from typing import Any, get_type_hints
 
 import yaml
 
-from elmo_tf2.arguments import (
+from elmo_tf2.config import ElmoConfig
+from elmo_tf2.data.masking import Masking
+from elmo_tf2.files import check_file
+from elmo_tf2.validation import (
     MAX_SEED,
     check_choice,
     check_integer,
@@ -19,11 +22,8 @@ from elmo_tf2.arguments import (
     one_line,
     shown,
 )
-from elmo_tf2.config import ElmoConfig
-from elmo_tf2.data.masking import Masking
-from elmo_tf2.files import check_file
 
-LEARNING_RATES = {"adagrad": 0.2, "adam": 0.001}  # of each optimizer, unless it is told
+LEARNING_RATES = {"adagrad": 0.2, "adam": 0.001}  # the default of each optimizer
 DECAYS = ("none", "linear", "cosine")
 INITIAL_BIASES = ("zeros", "log_uniform")
 PRECISIONS = ("float32", "mixed_bfloat16")
@@ -192,7 +192,7 @@ class PretrainingConfig:
             elif isinstance(values["model"], dict):
                 values["model"] = {**values["model"], key: value}
             else:
-                _as_model(values["model"])  # which tells what is wrong with it
+                _as_model(values["model"])  # whose error says what is wrong
         return _from_mapping(PretrainingConfig, values)
 
     def to_yaml(self) -> str:

@@ -234,7 +234,7 @@ class Fuzz:
         except REFUSALS as error:
             text = error.message if isinstance(error, tf.errors.OpError) else str(error)
             assert name in text, f"it names no {name}: {text[:300]}"
-            # The faults of a weight file are listed, one a line.
+            # The faults of a weight file are listed, one per line.
             assert "\n" not in text.strip() or "does not fit" in text, f"lines: {text[:300]}"
             assert len(text) < 20_000, f"long: {text[:300]}"
 

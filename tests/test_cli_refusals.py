@@ -58,7 +58,7 @@ REFUSALS = {
     "pretrain run --data nothing": "has no train/*.txt",
     "pretrain run --data data --config nothing": "There is no configuration",
     "pretrain run --data data --config text.txt": "must hold names and values",
-    "pretrain run --data data2": "prepared.json does not tell the tokenizer",
+    "pretrain run --data data2": "prepared.json does not name the tokenizer",
     # What is there already.
     "convert elmo_mini_en there": "exists already",
     "export elmo_mini_en there": "exists already",
@@ -197,13 +197,13 @@ def test_a_stream_that_takes_nothing_gives_no_traceback(arguments, exit_code):
 def test_a_command_goes_on_when_nobody_reads_what_it_prints(tmp_path):
     code = (
         "import os, sys\n"
-        "from elmo_tf2.cli.messages import say\n"
+        "from elmo_tf2.cli.messages import echo\n"
         "read, write = os.pipe()\n"
         "os.dup2(write, 1)\n"
         "os.close(write)\n"
         "os.close(read)\n"
         "for _ in range(3):\n"
-        "    say('nobody hears this')\n"
+        "    echo('nobody hears this')\n"
         "print('the end', file=sys.stderr)\n"
     )
     result = run_new_interpreter("-c", code)

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from elmo_tf2.config import ElmoConfig, check_filters, read_options
+from elmo_tf2.config import ElmoConfig, check_filters
+from elmo_tf2.options import read_options
 
 FILTERS = [[1, 32], [2, 32], [3, 64], [4, 128], [5, 256], [6, 512], [7, 1024]]
 

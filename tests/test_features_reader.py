@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 
 from elmo_tf2.features import FeatureReader
-from elmo_tf2.features.forms import Vectors, write_npy, write_parquet, write_tfrecord
+from elmo_tf2.features.formats import Vectors, write_npy, write_parquet, write_tfrecord
 from elmo_tf2.features.text import Sentence
 
 LENGTHS = (3, 1, 0, 2)
@@ -276,5 +276,5 @@ def test_a_reader_needs_a_file_of_a_known_kind(tmp_path):
     with pytest.raises(ValueError, match="is a folder. Expected: a feature file"):
         FeatureReader(tmp_path)
     (tmp_path / "x.csv").write_text("1,2")
-    with pytest.raises(ValueError, match="must have an ending that tells .* Found: .csv"):
+    with pytest.raises(ValueError, match="must have an ending that names its format.* Found: .csv"):
         FeatureReader(tmp_path / "x.csv")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from elmo_tf2.files import check_free, completed, free_bytes
+from elmo_tf2.files import atomic_write, check_free, free_bytes
 from tests.processes import run_python
 
 
@@ -39,11 +39,11 @@ def content(folder):
     return {file.name: file.read_text() for file in folder.iterdir()}
 
 
-# --- completed
+# --- atomic_write
 
 
 def test_a_file_appears_when_it_is_complete(target):
-    with completed(target) as unfinished:
+    with atomic_write(target) as unfinished:
         unfinished.write_text("half")
         assert not target.exists()
         unfinished.write_text("whole")
@@ -52,7 +52,7 @@ def test_a_file_appears_when_it_is_complete(target):
 
 
 def test_a_folder_appears_when_it_is_complete(target):
-    with completed(target) as unfinished:
+    with atomic_write(target) as unfinished:
         write_folder(unfinished, a="1")
         assert not target.exists()
         (unfinished / "b").write_text("2")
@@ -61,7 +61,7 @@ def test_a_folder_appears_when_it_is_complete(target):
 
 
 def test_the_unfinished_place_is_new_and_on_the_same_disk(target):
-    with completed(target) as unfinished:
+    with atomic_write(target) as unfinished:
         assert not unfinished.exists()
         assert unfinished.name == target.name  # some writers look at the ending
         assert unfinished.parent.parent == target.parent
@@ -70,21 +70,21 @@ def test_the_unfinished_place_is_new_and_on_the_same_disk(target):
 
 def test_a_path_may_be_a_string_relative_to_the_working_folder(target, monkeypatch):
     monkeypatch.chdir(target.parent)
-    with completed("target") as unfinished:
+    with atomic_write("target") as unfinished:
         monkeypatch.chdir("/")  # what happens in between does not matter
         unfinished.write_text("whole")
     assert target.read_text() == "whole"
 
 
 def test_parent_folders_are_made(tmp_path):
-    with completed(tmp_path / "a" / "b" / "c") as unfinished:
+    with atomic_write(tmp_path / "a" / "b" / "c") as unfinished:
         unfinished.write_text("whole")
     assert (tmp_path / "a" / "b" / "c").read_text() == "whole"
 
 
 @pytest.mark.parametrize("error", [Breakdown, KeyboardInterrupt, SystemExit])
 def test_nothing_stands_there_after_a_failure(error, target):
-    with pytest.raises(error), completed(target) as unfinished:
+    with pytest.raises(error), atomic_write(target) as unfinished:
         write_folder(unfinished, a="1")
         raise error
     assert names_beside(target) == []
@@ -93,7 +93,7 @@ def test_nothing_stands_there_after_a_failure(error, target):
 @pytest.mark.parametrize("error", [Breakdown, KeyboardInterrupt])
 def test_what_stood_there_stays_after_a_failure(error, target):
     write_folder(target, old="1")
-    with pytest.raises(error), completed(target, overwrite=True) as unfinished:
+    with pytest.raises(error), atomic_write(target, overwrite=True) as unfinished:
         write_folder(unfinished, new="2")
         raise error
     assert content(target) == {"old": "1"}
@@ -102,7 +102,7 @@ def test_what_stood_there_stays_after_a_failure(error, target):
 
 def test_what_stood_there_stays_until_its_successor_is_complete(target):
     target.write_text("old")
-    with completed(target, overwrite=True) as unfinished:
+    with atomic_write(target, overwrite=True) as unfinished:
         unfinished.write_text("new")
         assert target.read_text() == "old"
     assert target.read_text() == "new"
@@ -118,7 +118,7 @@ def test_a_folder_that_cannot_take_its_place_leaves_the_old_one(target, monkeypa
         return rename(self, to)
 
     monkeypatch.setattr(Path, "rename", failing_rename)
-    with pytest.raises(OSError, match="no"), completed(target, overwrite=True) as unfinished:
+    with pytest.raises(OSError, match="no"), atomic_write(target, overwrite=True) as unfinished:
         write_folder(unfinished, new="2")
     assert content(target) == {"old": "1"}
 
@@ -130,7 +130,7 @@ def test_a_file_and_a_folder_can_replace_each_other(old, new, target):
         target.write_text("old")
     else:
         write_folder(target, old="1")
-    with completed(target, overwrite=True) as unfinished:
+    with atomic_write(target, overwrite=True) as unfinished:
         if new == "file":
             unfinished.write_text("new")
         else:
@@ -141,28 +141,28 @@ def test_a_file_and_a_folder_can_replace_each_other(old, new, target):
 
 def test_an_old_folders_files_do_not_survive(target):
     write_folder(target, old="1", both="1")
-    with completed(target, overwrite=True) as unfinished:
+    with atomic_write(target, overwrite=True) as unfinished:
         write_folder(unfinished, both="2")
     assert content(target) == {"both": "2"}
 
 
 def test_an_empty_folder_is_replaced_without_being_told(target):
     target.mkdir()
-    with completed(target) as unfinished:
+    with atomic_write(target) as unfinished:
         write_folder(unfinished, new="2")
     assert content(target) == {"new": "2"}
 
 
 def test_what_is_there_is_not_replaced_without_being_told(target):
     target.write_text("old")
-    with pytest.raises(FileExistsError), completed(target):
+    with pytest.raises(FileExistsError), atomic_write(target):
         pytest.fail("the work has begun")
     assert target.read_text() == "old"
 
 
 def test_nothing_written_is_an_error_that_loses_nothing(target):
     write_folder(target, old="1")
-    with pytest.raises(FileNotFoundError), completed(target, overwrite=True):
+    with pytest.raises(FileNotFoundError), atomic_write(target, overwrite=True):
         pass
     assert content(target) == {"old": "1"}
     assert names_beside(target) == ["target"]
@@ -170,7 +170,10 @@ def test_nothing_written_is_an_error_that_loses_nothing(target):
 
 def test_what_appears_meanwhile_stays(target):
     for new in ("file", "folder"):
-        with pytest.raises(FileExistsError, match="target exists already"), completed(target) as at:
+        with (
+            pytest.raises(FileExistsError, match="target exists already"),
+            atomic_write(target) as at,
+        ):
             at.write_text("made") if new == "file" else write_folder(at, made="1")
             write_folder(target, mine="2")
         assert content(target) == {"mine": "2"}
@@ -192,7 +195,7 @@ def test_what_appears_at_the_last_moment_stays(new, mine, target, monkeypatch):
     link, rename = os.link, Path.rename
     monkeypatch.setattr(os, "link", lambda *paths: (appear(), link(*paths)))
     monkeypatch.setattr(Path, "rename", lambda *paths: (appear(), rename(*paths)))
-    with pytest.raises(FileExistsError, match="target exists already"), completed(target) as at:
+    with pytest.raises(FileExistsError, match="target exists already"), atomic_write(target) as at:
         at.write_text("made") if new == "file" else write_folder(at, made="1")
     assert os.path.lexists(target)
     assert names_beside(target) == ["target"]
@@ -205,7 +208,7 @@ def test_what_appears_at_the_last_moment_stays(new, mine, target, monkeypatch):
 def test_what_is_put_into_a_folder_that_is_replaced_stays(target):
     write_folder(target, a="old")
     with pytest.raises(FileExistsError, match="would be lost: diary"):
-        with completed(target, overwrite=True, parts=["a"]) as unfinished:
+        with atomic_write(target, overwrite=True, parts=["a"]) as unfinished:
             write_folder(unfinished, a="new")
             (target / "diary").write_text("mine")
     assert content(target) == {"a": "old", "diary": "mine"}
@@ -223,7 +226,7 @@ def test_what_appears_between_two_renamings_stays_and_so_does_the_old(target, mo
 
     monkeypatch.setattr(Path, "rename", rename_and_appear)
     with pytest.raises(FileExistsError, match="appeared while it was replaced.*replaced"):
-        with completed(target, overwrite=True) as unfinished:
+        with atomic_write(target, overwrite=True) as unfinished:
             write_folder(unfinished, new="3")
     monkeypatch.undo()
     assert content(target) == {"mine": "2"}
@@ -237,9 +240,9 @@ def test_what_appears_between_two_renamings_stays_and_so_does_the_old(target, mo
 
 
 def test_a_second_process_is_refused_and_the_first_is_not_spoiled(target):
-    with completed(target, overwrite=True) as first:
+    with atomic_write(target, overwrite=True) as first:
         first.write_text("first")
-        for second in (completed(target, overwrite=True).__enter__, lambda: check_free(target)):
+        for second in (atomic_write(target, overwrite=True).__enter__, lambda: check_free(target)):
             with pytest.raises(ValueError, match="Another process is making .*target. Wait"):
                 second()
     assert target.read_text() == "first"
@@ -250,7 +253,7 @@ def test_a_link_to_a_folder_is_followed(target):
     real = target.with_name("real")
     real.mkdir()
     target.symlink_to("real")
-    with completed(target) as unfinished:
+    with atomic_write(target) as unfinished:
         write_folder(unfinished, a="1")
     assert target.is_symlink() and content(real) == {"a": "1"}
 
@@ -259,7 +262,7 @@ def test_a_link_to_a_folder_is_followed(target):
 
 _KILLED = """
 import os, pathlib, signal, sys
-from elmo_tf2.files import completed
+from elmo_tf2.files import atomic_write
 
 def kill(*_):
     os.kill(os.getpid(), signal.SIGKILL)
@@ -275,7 +278,7 @@ def killing(self, to):
         kill()
 
 pathlib.Path.rename = killing
-with completed(target, overwrite=True) as unfinished:
+with atomic_write(target, overwrite=True) as unfinished:
     unfinished.mkdir()
     (unfinished / "new").write_text("2")
     if moment == "working":
@@ -321,7 +324,7 @@ def test_what_was_not_made_by_this_program_is_neither_used_nor_removed(kind, tar
             pytest.skip("gives a folder to another user")
         (place / ".elmo_tf2-lock").touch()
         os.chown(place, 12345, -1)
-    for check in (completed(target).__enter__, lambda: check_free(target)):
+    for check in (atomic_write(target).__enter__, lambda: check_free(target)):
         with pytest.raises(FileExistsError, match="not made by this program for you"):
             check()
     assert content(elsewhere) == {"thesis": "1"}
@@ -368,7 +371,7 @@ def test_an_output_is_no_input(target, tmp_path):
 )
 def test_a_full_disk_is_told_with_the_outputs_name(error, target):
     with pytest.raises(OSError, match=r"bytes are free there\). Make room") as told:
-        with completed(target) as unfinished:
+        with atomic_write(target) as unfinished:
             write_folder(unfinished, half="1")
             raise error
     assert told.value.filename == str(target)

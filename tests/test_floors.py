@@ -8,9 +8,9 @@ import pytest
 PACKAGE = Path(__file__).resolve().parents[1] / "elmo_tf2"
 
 FLOORS = [
-    {"config", "characters", "arguments", "files", "locks", "feature_files", "lazy", "presets"}
-    | {"hub_cache", "keras_backend"},
-    {"layers", "data", "model_card"},
+    {"config", "options", "characters", "validation", "files", "locks", "feature_files", "lazy"}
+    | {"presets", "hub_cache", "keras_backend"},
+    {"layers", "data"},
     {"pretraining_config", "weights"},
     {"models"},
     {"saved_model", "features", "convert", "training"},
@@ -109,7 +109,7 @@ def test_data_never_imports_layers():
 
 
 def test_the_config_needs_no_tensorflow():
-    for module in ("elmo_tf2.config", "elmo_tf2.arguments", "elmo_tf2.__init__"):
+    for module in ("elmo_tf2.config", "elmo_tf2.validation", "elmo_tf2.__init__"):
         top_level = {name.partition(".")[0] for name, _ in imports_of(MODULES[module])}
         assert not top_level & {"tensorflow", "keras"}
 

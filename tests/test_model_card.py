@@ -6,7 +6,7 @@ import re
 import pytest
 
 from elmo_tf2.config import ElmoConfig
-from elmo_tf2.model_card import model_card
+from elmo_tf2.saved_model.model_card import model_card
 from tests import REPOSITORY
 
 CONFIG = ElmoConfig(filters=((1, 8),), units=24, projection_dim=12, num_layers=3)

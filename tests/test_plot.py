@@ -235,7 +235,7 @@ def test_labels_are_the_groups_and_the_largest_comes_first(model, tmp_path):
 
 def test_more_labels_than_can_be_told_apart_are_an_error(model, tmp_path):
     text = write(tmp_path / "text", [f"label{number}\tapple {number}" for number in range(50)])
-    with pytest.raises(ValueError, match="49 groups at most.*Found: 50, such as 'label"):
+    with pytest.raises(ValueError, match="at most 49 groups.*Found: 50, such as 'label"):
         plot_word(model, "apple", text, tmp_path / "out.html", labels=True)
     assert not (tmp_path / "out.html").exists()
 

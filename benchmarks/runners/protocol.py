@@ -76,7 +76,7 @@ def embed(model, sentences, batch_size, output=None):
 
 
 def read_sentences(path):
-    """Returns the sentences of a file, one a line, as lists of tokens."""
+    """Returns the sentences of a file, one per line, as lists of tokens."""
     with open(path, encoding="utf-8") as lines:
         return [line.split() for line in lines]
 

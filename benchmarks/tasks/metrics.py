@@ -16,7 +16,7 @@ def measure(kind: str, gold: Sequence[Any], answers: Sequence[Any]) -> dict[str,
     """Measures the answers to a task.
 
     Args:
-        kind: "tags", one a word; "entities", tags in which entities are looked for; "class", one
+        kind: "tags", one per word; "entities", tags in which entities are looked for; "class", one
             a sentence; or "score", a number.
         gold: what is right: a label an example, for tags a list.
         answers: what was answered.

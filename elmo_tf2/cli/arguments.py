@@ -21,15 +21,7 @@ class Tokenizer(str, Enum):
 
 
 def model_argument(metavar: str, what: str) -> Any:
-    """A model that is named by its path or as a preset: for `elmo_tf2.presets.find_model`.
-
-    Args:
-        metavar: what help calls it.
-        what: what it may be.
-
-    Returns:
-        The argument of a command.
-    """
+    """A model that is named by its path or as a preset: for `elmo_tf2.presets.find_model`."""
     return typer.Argument(
         metavar=metavar,
         help=f"{what} Or the name of a model that comes with the package, elmo_mini_en; what lies "
@@ -50,7 +42,7 @@ Vocab = Annotated[
     Path | None,
     typer.Option(
         metavar="FILE",
-        help="The words of a language model, one a line, if it is not the vocab.txt beside the "
+        help="The words of a language model, one per line, if it is not the vocab.txt beside the "
         "weights.",
     ),
 ]
@@ -73,28 +65,14 @@ def checked_model(
     vocab: Path | None = None,
     only_weights: bool = False,
 ) -> Path:
-    """Finds a model, and what is wrong with it or the files beside it, before TensorFlow is there.
-
-    Args:
-        model: its path or the name of a preset.
-        options: its sizes, if they are given.
-        vocab: its words, if they are given.
-        only_weights: whether it must be something that `read_weights` reads.
-
-    Returns:
-        Its path.
-
-    Raises:
-        FileNotFoundError: if a file is missing.
-        ValueError: if it is no model, or a file can't be read.
-    """
+    """Finds a model, and its faults and those of the files beside it, without TensorFlow."""
     from elmo_tf2.weights import detect, read_weights
     from elmo_tf2.weights.files import WEIGHTS_FILE, find_options, find_weights, the_only
 
     path = find_model(model)
     kind = detect(path)
     if only_weights and kind in ("saved model", "vocabulary embeddings"):
-        read_weights(path)  # which tells what to give instead
+        read_weights(path)  # whose error says what to give instead
     if options is None and kind == "model folder":
         options = find_options(the_only(find_weights(path), path, WEIGHTS_FILE))
     if options is not None:

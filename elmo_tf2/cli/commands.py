@@ -22,7 +22,7 @@ from elmo_tf2.cli import (
     presets,
     pretrain,
 )
-from elmo_tf2.cli.messages import complain, drop_output, error_text, say, show_warnings
+from elmo_tf2.cli.messages import drop_output, echo, echo_error, error_text, show_warnings
 
 _HELP = """\
 ELMo word vectors on TensorFlow 2: published weights in, a SavedModel or vectors out.
@@ -32,7 +32,7 @@ From a TF1 Hub module to what hub.load takes, in one command:
   elmo-tf2 export google_elmo_3 elmo_saved_model
 What is in a file or folder:
   elmo-tf2 inspect google_elmo_3
-Each command tells more:
+Help on a command:
   elmo-tf2 export --help
 """
 
@@ -41,36 +41,26 @@ class Commands(TyperGroup):
     """Tells users of their mistakes in a line instead of a traceback."""
 
     def invoke(self, ctx: Any) -> Any:
-        """Runs a command.
-
-        Args:
-            ctx: its context.
-
-        Returns:
-            What the command returns.
-
-        Raises:
-            Exit: with code 1 after an error, 130 after Ctrl-C or SIGTERM.
-        """
+        """Runs a command."""
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt:
-            complain("Interrupted.")
+            echo_error("Interrupted.")
             raise typer.Exit(130) from None
         except Exception as error:
             text = error_text(error)
             if text is None:
                 raise
-            complain("Error: " + re.sub(r"\s*\n\s*", " ", text))
+            echo_error("Error: " + re.sub(r"\s*\n\s*", " ", text))
             raise typer.Exit(1) from None
 
 
 def _print_version(wanted: bool) -> None:
     if wanted:
         try:
-            say(f"elmo-tf2 {version('elmo_tf2')}")
+            echo(f"elmo-tf2 {version('elmo_tf2')}")
         except PackageNotFoundError:
-            say("elmo-tf2, not installed")
+            echo("elmo-tf2, not installed")
         raise typer.Exit
 
 
@@ -145,6 +135,8 @@ def main() -> None:
     os.environ["KERAS_BACKEND"] = "tensorflow"  # whatever the user's own programs run on
     try:
         app(prog_name="elmo-tf2")
-    except OSError as error:  # of printing the help or the version: a command's own have been told
+    except (
+        OSError
+    ) as error:  # of printing the help or the version: those of commands have been printed
         drop_output()
         sys.exit(f"Error: standard output: {error.strerror}")

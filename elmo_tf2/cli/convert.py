@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from elmo_tf2.cli.arguments import Options, Overwrite, Prove, Vocab, checked_model, model_argument
-from elmo_tf2.cli.messages import quiet_imports, say, say_table
+from elmo_tf2.cli.messages import echo, echo_table, quiet_imports
 from elmo_tf2.files import check_free
 
 HELP = """\
@@ -51,7 +51,7 @@ def convert(
         Dtype,
         typer.Option(
             help="float16 halves the size: matrices are rounded, and the change of the vectors is "
-            "told. This package reads them as any other; other readers may not."
+            "printed. This package reads them as any other; other readers may not."
         ),
     ] = Dtype.float32,
     overwrite: Overwrite = False,
@@ -74,23 +74,23 @@ def convert(
         overwrite=overwrite,
         dtype=dtype.value,
     )
-    say(f"Converted {report.kind} {source} to the model folder {dest}.")
-    say_table(config_rows(report.config, report.parameters))
+    echo(f"Converted {report.kind} {source} to the model folder {dest}.")
+    echo_table(config_rows(report.config, report.parameters))
     if report.max_difference is not None:
         inside = "inside" if report.config.sentence_boundaries else "not at all"
-        say(
+        echo(
             "The module's own vectors and those of the folder differ by "
             f"{report.max_difference:.1e} at most, on a few sentences; sentence boundaries are "
             f"added {inside}."
         )
     elif report.kind == "tf1 hub module":
-        say(
+        echo(
             "The module was not run: activation, clips, skip connections and boundaries are taken "
             "to be those of google/elmo/3."
         )
     if report.rounding is not None:
         size = sum(file.stat().st_size for file in dest.iterdir())
-        say(
+        echo(
             f"Rounded to float16: {size / 1e6:,.1f} MB. The vectors of a few sentences change by "
             f"{report.rounding:.1e} at most."
         )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from elmo_tf2.cli.arguments import Overwrite, Prove, checked_model
-from elmo_tf2.cli.messages import quiet_imports, say, say_columns
+from elmo_tf2.cli.messages import echo, echo_columns, quiet_imports
 from elmo_tf2.demo.senses import LANGUAGES, read_senses
 from elmo_tf2.files import check_free
 from elmo_tf2.presets import DEFAULT_PRESET, shown_name
@@ -83,16 +83,16 @@ def demo(
 
     made = demonstrate(model, out, overwrite, prove, spoken)
     name = made.saved_model.name
-    say(f"Exported {name} to {made.saved_model}, and opened it with hub.load in another")
-    say(f"process: python word_vectors.py {name} senses.json vectors.npz")
+    echo(f"Exported {name} to {made.saved_model}, and opened it with hub.load in another")
+    echo(f"process: python word_vectors.py {name} senses.json vectors.npz")
     for figures in made.words:
         if details or figures.word == first:
-            say()
+            echo()
             _say_queries(figures)
-    say()
+    echo()
     _say_words(made.words)
     if not details:
-        say("The cosines of every word: --details")
+        echo("The cosines of every word: --details")
     _draw(made, first, senses[first])
 
 
@@ -105,17 +105,17 @@ def _language_of(model: Path) -> str:
 def _say_queries(figures: "WordFigures") -> None:
     """How near the first sentence of each sense is to the sentences of all senses."""
     layer = _layer_name(figures.layer)
-    say(f"{figures.word}, mean cosine to its other sentences by sense ({layer}):")
+    echo(f"{figures.word}, mean cosine to its other sentences by sense ({layer}):")
     rows = []
     for query in figures.queries:
         cosines = (f"{sense} {value:+.3f}" for sense, value in query.cosines.items())
         rows.append([query.sentence, *cosines, "" if query.nearest == query.sense else "(wrong)"])
-    say_columns(rows)
+    echo_columns(rows)
 
 
 def _say_words(words: "Sequence[WordFigures]") -> None:
     """A line for each word, and what the verdicts mean."""
-    say("Sentences whose nearest other one has the same sense, in %:")
+    echo("Sentences whose nearest other one has the same sense, in %:")
     layers = list(words[0].accuracy)
     rows = [["word", "senses", *map(_short_name, layers), "chance", ""]]
     for figures in words:
@@ -124,12 +124,12 @@ def _say_words(words: "Sequence[WordFigures]") -> None:
         rows.append(
             [figures.word, senses, *(f"{100 * share:.0f}" for share in shares), figures.verdict]
         )
-    say_columns(rows, to_the_right=range(2, len(rows[0]) - 1))
+    echo_columns(rows, to_the_right=range(2, len(rows[0]) - 1))
     layer = _layer_name(words[0].layer)
-    say(
+    echo(
         f"A word separates if its share in {layer} is nearer to 100 % than to chance, and the first"
     )
-    say("sentence of each sense is nearest to those of its own; in part, if only the share is.")
+    echo("sentence of each sense is nearest to those of its own; in part, if only the share is.")
 
 
 def _short_name(layer: str) -> str:
@@ -150,6 +150,6 @@ def _draw(made: "Demonstration", word: str, senses: Mapping[str, Sequence[str]])
     try:
         draw_senses(path, word, senses, layers)
     except ImportError:
-        say(f"For a picture of {word}: pip install matplotlib, and again with --overwrite.")
+        echo(f"For a picture of {word}: pip install matplotlib, and again with --overwrite.")
     else:
-        say(f"A picture of {word}: {path}")
+        echo(f"A picture of {word}: {path}")

@@ -16,21 +16,18 @@ from elmo_tf2.weights import Kind, Mix, read_weights
 from elmo_tf2.weights.checkpoint_variables import open_checkpoint
 from elmo_tf2.weights.hdf5 import open_hdf5
 from elmo_tf2.weights.model_folder import SOFTMAX_FILE
-from elmo_tf2.weights.tf1_checkpoint import checkpoint_prefix, find_checkpoint
+from elmo_tf2.weights.schema import SOFTMAX
+from elmo_tf2.weights.tf1_checkpoint import (
+    checkpoint_prefix,
+    find_checkpoint,
+    open_tf1_checkpoint,
+)
 
 Rows = Iterator[tuple[str, str]]
 
 
 def file_rows(path: Path, kind: Kind) -> Rows:
-    """The files and their sizes.
-
-    Args:
-        path: of `elmo_tf2.weights.detect`.
-        kind: what that found.
-
-    Yields:
-        Rows.
-    """
+    """The files and their sizes."""
     if path.is_dir():
         files = sorted(file for file in path.rglob("*") if file.is_file())
     elif kind == "tf1 checkpoint":
@@ -43,16 +40,7 @@ def file_rows(path: Path, kind: Kind) -> Rows:
 
 
 def config_rows(config: ElmoConfig, parameters: int, from_shapes: bool = False) -> Rows:
-    """The sizes of a model.
-
-    Args:
-        config: the sizes.
-        parameters: number of the encoder's weights.
-        from_shapes: whether the weights' shapes are all that is known of them.
-
-    Yields:
-        Rows.
-    """
+    """The sizes of a model."""
     filters = ", ".join(f"{width}x{number}" for width, number in config.filters)
     is_projected = config.has_projection
     projection = f"projected to {config.projection_dim}" if is_projected else "not projected"
@@ -82,15 +70,7 @@ def _clip(bound: float | None) -> str:
 
 
 def weight_rows(path: Path, kind: Kind) -> Rows:
-    """A model whose weights are read. A language model's output layer, perhaps GBs, is not.
-
-    Args:
-        path: of `elmo_tf2.weights.detect`.
-        kind: what that found.
-
-    Yields:
-        Rows.
-    """
+    """A model whose weights are read. A language model's output layer, perhaps GBs, is not."""
     weights = read_weights(path, read_softmax=False)
     parameters = num_parameters(weights.config)
     yield from config_rows(weights.config, parameters, from_shapes=kind == "tf1 hub module")
@@ -111,38 +91,24 @@ def _mix_rows(mix: Mix | None) -> Rows:
 
 
 def _softmax_shape(path: Path, kind: Kind) -> tuple[int, ...] | None:
+    kernel = SOFTMAX[0].name
     if kind == "tf1 checkpoint":
-        shapes = open_checkpoint(find_checkpoint(path)).shapes
-        return shapes.get("lm/softmax/W")
+        return open_tf1_checkpoint(find_checkpoint(path)).shapes.get(kernel)
     if kind == "model folder" and (path / SOFTMAX_FILE).exists():
-        with open_hdf5(path / SOFTMAX_FILE) as datasets:
-            return datasets["softmax/W"].shape
+        with open_hdf5(path / SOFTMAX_FILE) as file:
+            return file.shapes[kernel]
     return None
 
 
 def vocabulary_embedding_rows(path: Path) -> Rows:
-    """A file of word vectors.
-
-    Args:
-        path: the file.
-
-    Yields:
-        Rows.
-    """
-    with open_hdf5(path, "file of word vectors") as datasets:
-        for name, dataset in sorted(datasets.items()):
-            yield name, f"{' x '.join(f'{size:,}' for size in dataset.shape)} (words x numbers)"
+    """A file of word vectors."""
+    with open_hdf5(path, "file of word vectors") as file:
+        for name, shape in sorted(file.shapes.items()):
+            yield name, f"{' x '.join(f'{size:,}' for size in shape)} (words x numbers)"
 
 
 def saved_model_rows(path: Path) -> Rows:
-    """A SavedModel of TensorFlow 2: its variables, without reading them.
-
-    Args:
-        path: its folder.
-
-    Yields:
-        Rows.
-    """
+    """A SavedModel of TensorFlow 2: its variables, without reading them."""
     graph = _meta_graph(path)
     nodes = graph.object_graph_def.nodes
     variables = {}  # by their keys in the checkpoint
@@ -182,14 +148,7 @@ def _tokenizer_rows(graph: Any) -> Rows:
 
 
 def signature_rows(path: Path) -> Rows:
-    """The signatures of a SavedModel or a TF1 Hub module, whose graph is not loaded.
-
-    Args:
-        path: its folder.
-
-    Yields:
-        Rows.
-    """
+    """The signatures of a SavedModel or a TF1 Hub module, whose graph is not loaded."""
     names: dict[tuple[str, ...], list[str]] = {}
     for name, signature in sorted(_meta_graph(path).signature_def.items()):
         if not name.startswith("__"):  # TensorFlow's own

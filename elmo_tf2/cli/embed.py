@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from elmo_tf2.arguments import MAX_INTEGER, shown
 from elmo_tf2.cli.arguments import Prove, Tokenizer, checked_model, model_argument
-from elmo_tf2.cli.messages import complain, progress_bar, quiet_imports, say
+from elmo_tf2.cli.messages import echo, echo_error, progress_bar, quiet_imports
 from elmo_tf2.config import MAX_LAYERS
-from elmo_tf2.feature_files import check_paths
+from elmo_tf2.feature_files import check_features, work_folder
 from elmo_tf2.files import check_file, check_free
 from elmo_tf2.presets import find_model
+from elmo_tf2.validation import MAX_INTEGER, shown
 
 if TYPE_CHECKING:
     from elmo_tf2.models import ElmoEmbeddings
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 HELP = """\
 Compute the vectors of a text.
 
-All layers of every word go into a file, whose ending tells what kind of file. TEXT has one sentence a line, in UTF-8, plain or compressed with gzip or xz, as it was written: the model's own tokenizer makes words of it, those that it was trained on (`inspect` tells which; of imported weights it is spaces, for they were trained on tokenised text). If TEXT is tokenised already, say so with --tokenizer spaces: words are what is between spaces; a tab is a character.
+All layers of every word go into a file, whose ending decides the format. TEXT has one sentence per line, in UTF-8, plain or compressed with gzip or xz, as it was written: the model's own tokenizer makes words of it, those that it was trained on (`inspect` tells which; of imported weights it is spaces, for they were trained on tokenised text). If TEXT is tokenised already, say so with --tokenizer spaces: words are what is between spaces; a tab is a character.
 
 \b
 .hdf5, .h5  A dataset for every line, named by its number, "0", "1" and so on:
@@ -101,15 +101,7 @@ def _layers(value: str) -> tuple[int, ...] | str:
 
 
 def readable_model(model: Path, prove: bool) -> "Path | ElmoEmbeddings":
-    """What `embed_file` takes of a model.
-
-    Args:
-        model: of `checked_model`.
-        prove: whether a TF1 Hub module is run to compare its vectors.
-
-    Returns:
-        Its path; of a TF1 Hub module, which `embed_file` does not take, the model.
-    """
+    """The model's path; of a TF1 Hub module, which `embed_file` does not take, the model itself."""
     from elmo_tf2.weights import detect
 
     if detect(model) != "tf1 hub module":
@@ -130,16 +122,16 @@ def _write_projector(
     with progress_bar("Reading the text") as update:
         written = write_projector(source, text, out, max_points, on_progress=update, **options)
     what = "sentences" if options["sentence"] else "words"
-    say(
+    echo(
         f"Wrote {out}: {written.points:,} {what}, each {', '.join(written.layers)} of "
         f"{written.dim:,} numbers."
     )
     if written.points < written.all_points:
-        say(
+        echo(
             f"The text has {written.all_points:,}; {written.all_points - written.points:,} are "
             "left out, by sentences drawn at random (--max-points)."
         )
-    say(f"To look at them: tensorboard --logdir {out}")
+    echo(f"To look at them: tensorboard --logdir {out}")
 
 
 def embed(
@@ -153,7 +145,7 @@ def embed(
     ],
     text: Annotated[
         Path,
-        typer.Argument(metavar="TEXT", help="One sentence a line.", show_default=False),
+        typer.Argument(metavar="TEXT", help="One sentence per line.", show_default=False),
     ],
     out: Annotated[
         Path,
@@ -247,13 +239,13 @@ def embed(
     }
     if projector and dtype is not Dtype.float32:
         raise typer.BadParameter("--projector writes tables, which have no --dtype.")
-    # What can be told before TensorFlow is there is not told seconds later.
+    # The library's own checks, seconds earlier: before TensorFlow is imported.
     model = find_model(model)
     if projector:
         check_file(text, "text")
     else:
-        check_paths(text, out, options["sentence"])
-    if not out.with_name(f"{out.name}.unfinished").exists():  # it may be left from a complete run
+        check_features(text, out, options["sentence"])
+    if not work_folder(out).exists():  # `embed_file` sees whether that is left from a complete run
         check_free(out, overwrite, inputs=[model, text])
     checked_model(model)
     if dtype is Dtype.bfloat16 and detect(model) == "saved model":
@@ -270,22 +262,15 @@ def embed(
 
     try:
         with progress_bar("Reading the text") as update:
-            written = embed_file(
-                source,
-                text,
-                out,
-                batch_size,
-                on_progress=update,
-                dtype=dtype.value,
-                **options,
-            )
+            options |= {"dtype": dtype.value, "on_progress": update}
+            written = embed_file(source, text, out, batch_size, **options)
     except KeyboardInterrupt:
-        complain("Interrupted. Give the same command again to go on.")
+        echo_error("Interrupted. Give the same command again to go on.")
         raise typer.Exit(130) from None
     each = "each" if sentence is None else "each sentence"
-    layers_said = "1 mix" if chosen == "mix" else f"{written.num_layers} layers"
+    vectors = "1 mix" if chosen == "mix" else f"{written.num_layers} layers"
     rounded = {"float32": "", "float16": ", float16", "bfloat16": ", computed in bfloat16"}
-    say(
+    echo(
         f"Wrote {out}: {written.sentences:,} sentences, {written.tokens:,} words, {each} "
-        f"{layers_said} of {written.dim:,} numbers{rounded[dtype.value]}."
+        f"{vectors} of {written.dim:,} numbers{rounded[dtype.value]}."
     )

@@ -6,16 +6,16 @@ from typing import Annotated
 
 import typer
 
-from elmo_tf2.arguments import MAX_INTEGER
 from elmo_tf2.cli.arguments import Options, Overwrite, Vocab, checked_model, model_argument
-from elmo_tf2.cli.messages import progress_bar, quiet_imports, say, say_table
+from elmo_tf2.cli.messages import echo, echo_table, progress_bar, quiet_imports
 from elmo_tf2.files import check_file, check_free
 from elmo_tf2.presets import find_model
+from elmo_tf2.validation import MAX_INTEGER
 
 HELP = """\
 Tell how well a language model predicts a text.
 
-MODEL must have a language model's softmax: the folder of a run, a training checkpoint of bilm-tf, or a model folder with softmax.hdf5. TEXT has one sentence a line, its words apart by spaces, as `prepare` makes it.
+MODEL must have a language model's softmax: the folder of a run, a training checkpoint of bilm-tf, or a model folder with softmax.hdf5. TEXT has one sentence per line, its words apart by spaces, as `prepare` makes it.
 
 Perplexities are by the full softmax, and every word counts once. The states of the LSTMs are carried from sentence to sentence, as in training; the text is read in `--batch-size` parts at once, and as a whole with 1, as bilm-tf counts.
 
@@ -31,7 +31,7 @@ Examples:
 
 def evaluate(
     model: Annotated[Path, model_argument("MODEL", "A language model.")],
-    text: Annotated[Path, typer.Argument(metavar="TEXT", help="One tokenised sentence a line.")],
+    text: Annotated[Path, typer.Argument(metavar="TEXT", help="One tokenised sentence per line.")],
     scores: Annotated[
         Path | None,
         typer.Option(
@@ -95,8 +95,8 @@ def evaluate(
             ("masked perplexity", f"{found.mean:.3f}"),
             ("words predicted", f"{found.targets:,}, each masked once"),
         ]
-    say_table([*rows, unknown])
+    echo_table([*rows, unknown])
     if scores is not None:
         with progress_bar("Reading", "Scoring", "sentences") as update:
             write_scores(lm, text, vocabulary, scores, overwrite=overwrite, on_progress=update)
-        say(f"Wrote {scores}.")
+        echo(f"Wrote {scores}.")

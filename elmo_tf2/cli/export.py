@@ -15,7 +15,7 @@ from elmo_tf2.cli.arguments import (
     checked_model,
     model_argument,
 )
-from elmo_tf2.cli.messages import quiet_imports, say
+from elmo_tf2.cli.messages import echo, quiet_imports
 from elmo_tf2.data.vocabulary_file import read_vocabulary
 from elmo_tf2.files import check_free
 from elmo_tf2.presets import shown_name
@@ -71,6 +71,52 @@ class Trainable(str, Enum):
     none = "none"
 
 
+TrainableOption = Annotated[
+    Trainable,
+    typer.Option(
+        help="What training may change: the weights of the layers' sum (mix), the whole encoder "
+        "too (all), or nothing (none)."
+    ),
+]
+TokenizerOption = Annotated[
+    Tokenizer | None,
+    typer.Option(
+        help="What makes words of sentences: words, as `prepare` does (punctuation apart), or "
+        "spaces. [default: what the model was trained with, if its folder says so, or else "
+        "spaces]",
+        show_default=False,
+    ),
+]
+StoredWords = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        help="Words, one per line, whose vectors are stored in OUT: faster for them, and larger by "
+        "4 bytes (of bfloat16 2) times the size of a word vector for each. All vectors are the "
+        "same.",
+        show_default=False,
+    ),
+]
+DtypeOption = Annotated[
+    Dtype,
+    typer.Option(
+        help="bfloat16 has weights and matrix products in bfloat16: half as large, faster on "
+        "processors with instructions for it (AVX512-BF16, AMX), about two digits right. What it "
+        "gives is float32."
+    ),
+]
+Address = Annotated[
+    str | None,
+    typer.Option(
+        "--as",
+        metavar="ADDRESS",
+        help="Copy OUT to tensorflow_hub's cache too (TFHUB_CACHE_DIR), as what hub.load gives for "
+        "ADDRESS: scripts with hub.load(ADDRESS) run as they are, offline.",
+        show_default=False,
+    ),
+]
+
+
 def export(
     model: Annotated[
         Path,
@@ -81,53 +127,14 @@ def export(
     out: Annotated[
         Path, typer.Argument(metavar="OUT", help="The folder to make.", show_default=False)
     ],
-    trainable: Annotated[
-        Trainable,
-        typer.Option(
-            help="What training may change: the weights of the layers' sum (mix), the whole "
-            "encoder too (all), or nothing (none)."
-        ),
-    ] = Trainable.mix,
+    trainable: TrainableOption = Trainable.mix,
     tar: Annotated[
         bool, typer.Option("--tar", help="Write OUT.tar.gz too, laid out as TF Hub's archives are.")
     ] = False,
-    tokenizer: Annotated[
-        Tokenizer | None,
-        typer.Option(
-            help="What makes words of sentences: words, as `prepare` does (punctuation apart), or "
-            "spaces. [default: what the model was trained with, as far as its folder tells, or "
-            "else spaces]",
-            show_default=False,
-        ),
-    ] = None,
-    vocab: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE",
-            help="Words, one a line, whose vectors are stored in OUT: faster for them, and larger "
-            "by 4 bytes (of bfloat16 2) times the size of a word vector for each. Other words are "
-            "computed as ever, and the vectors are the same.",
-            show_default=False,
-        ),
-    ] = None,
-    dtype: Annotated[
-        Dtype,
-        typer.Option(
-            help="bfloat16 has weights and matrix products in bfloat16: half as large, faster on "
-            "processors with instructions for it (AVX512-BF16, AMX), about two digits right. What "
-            "it gives is float32."
-        ),
-    ] = Dtype.float32,
-    address: Annotated[
-        str | None,
-        typer.Option(
-            "--as",
-            metavar="ADDRESS",
-            help="Copy OUT to tensorflow_hub's cache too (TFHUB_CACHE_DIR), as what hub.load gives "
-            "for ADDRESS: scripts with hub.load(ADDRESS) run as they are, offline.",
-            show_default=False,
-        ),
-    ] = None,
+    tokenizer: TokenizerOption = None,
+    vocab: StoredWords = None,
+    dtype: DtypeOption = Dtype.float32,
+    address: Address = None,
     options: Options = None,
     prove: Prove = True,
     overwrite: Overwrite = False,
@@ -143,7 +150,7 @@ def export(
         )
     with quiet_imports():
         from elmo_tf2.convert import load_weights
-        from elmo_tf2.hub_cache import cached_folder, copy_to_cache, descriptor_of
+        from elmo_tf2.hub_cache import cached_folder
         from elmo_tf2.models import ElmoEmbeddings
         from elmo_tf2.saved_model import SAVED_MODEL_PARTS, export_saved_model
 
@@ -164,18 +171,25 @@ def export(
         dtype=dtype.value,
     )
     written = f"{folder} and {folder}.tar.gz" if tar else f"{folder}"
-    say(f"Exported {name} to {written}.")
-    say(_USE.format(path=str(folder.absolute())))
+    echo(f"Exported {name} to {written}.")
+    echo(_USE.format(path=str(folder.absolute())))
     if address is not None:
-        cached = copy_to_cache(folder, address, overwrite)
-        is_set = "TFHUB_CACHE_DIR" in os.environ
-        say(
-            _CACHED.format(
-                variable=f"TFHUB_CACHE_DIR is {cached.parent}"
-                if is_set
-                else f"TFHUB_CACHE_DIR is not set, and {cached.parent} is not emptied",
-                address=address,
-                folder=cached,
-                descriptor=descriptor_of(cached).name,
-            )
+        _copy_to_cache(folder, address, overwrite)
+
+
+def _copy_to_cache(folder: Path, address: str, overwrite: bool) -> None:
+    """Makes `hub.load(address)` give the model."""
+    from elmo_tf2.hub_cache import copy_to_cache, descriptor_of
+
+    cached = copy_to_cache(folder, address, overwrite)
+    is_set = "TFHUB_CACHE_DIR" in os.environ
+    echo(
+        _CACHED.format(
+            variable=f"TFHUB_CACHE_DIR is {cached.parent}"
+            if is_set
+            else f"TFHUB_CACHE_DIR is not set, and {cached.parent} is not emptied",
+            address=address,
+            folder=cached,
+            descriptor=descriptor_of(cached).name,
         )
+    )

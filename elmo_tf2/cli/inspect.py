@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Annotated
 
 from elmo_tf2.cli.arguments import checked_model, model_argument
-from elmo_tf2.cli.messages import quiet_imports, say, say_table
+from elmo_tf2.cli.messages import echo, echo_table, quiet_imports
 
 HELP = """\
 Tell what a file or folder is.
@@ -38,14 +38,14 @@ def inspect(
         from elmo_tf2.cli import describe
 
     kind = detect(path)
-    say(f"{path}: {kind}")
+    echo(f"{path}: {kind}")
     if kind == "saved model":
         rows = describe.saved_model_rows(path)
     elif kind == "vocabulary embeddings":
         rows = describe.vocabulary_embedding_rows(path)
     else:
         rows = describe.weight_rows(path, kind)
-    say_table([*describe.file_rows(path, kind), *rows])
+    echo_table([*describe.file_rows(path, kind), *rows])
     if kind in ("saved model", "tf1 hub module"):
-        say("signatures:")
-        say_table(describe.signature_rows(path))
+        echo("signatures:")
+        echo_table(describe.signature_rows(path))

@@ -17,12 +17,8 @@ from rich.cells import cell_len
 _TENSORFLOW_LOG_LEVEL = "TF_CPP_MIN_LOG_LEVEL"
 
 
-def say(text: str = "") -> None:
-    """Prints a part of the result.
-
-    Args:
-        text: what to print.
-    """
+def echo(text: str = "") -> None:
+    """Prints a part of the result."""
     try:
         typer.echo(text)
     except OSError as error:
@@ -37,52 +33,32 @@ def drop_output() -> None:
         os.dup2(nowhere.fileno(), sys.stdout.fileno())
 
 
-def say_table(rows: Iterable[tuple[str, str]]) -> None:
-    """Prints names and values below one another.
-
-    Args:
-        rows: pairs of both.
-    """
+def echo_table(rows: Iterable[tuple[str, str]]) -> None:
+    """Prints names and values below one another."""
     rows = list(rows)
     width = max((len(name) for name, _ in rows), default=0)
     for name, value in rows:
-        say(f"  {name:<{width}}  {value}")
+        echo(f"  {name:<{width}}  {value}")
 
 
-def say_columns(rows: Sequence[Sequence[str]], to_the_right: Collection[int] = ()) -> None:
-    """Prints a table whose columns stand below one another.
-
-    Args:
-        rows: its cells.
-        to_the_right: numbers of the columns that end at the same place.
-    """
+def echo_columns(rows: Sequence[Sequence[str]], to_the_right: Collection[int] = ()) -> None:
+    """Prints a table whose columns stand below one another."""
     widths = [max(map(cell_len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         cells = []
         for column, (cell, width) in enumerate(zip(row, widths, strict=True)):
             spaces = " " * (width - cell_len(cell))  # a Chinese character is two wide
             cells.append(spaces + cell if column in to_the_right else cell + spaces)
-        say(f"  {'  '.join(cells)}".rstrip())
+        echo(f"  {'  '.join(cells)}".rstrip())
 
 
-def complain(text: str) -> None:
-    """Prints a warning or an error.
-
-    Args:
-        text: what to print.
-    """
+def echo_error(text: str) -> None:
+    """Prints a warning or an error."""
     typer.echo(text, err=True)
 
 
 def error_text(error: BaseException) -> str | None:
-    """What to tell of an error that is the user's or the machine's.
-
-    Args:
-        error: any error.
-
-    Returns:
-        The text, or None if it is a fault of the program, of which the traceback should be seen.
-    """
+    """The message of an error that is the user's or the machine's."""
     if isinstance(error, BrokenPipeError):
         return None  # of a program that this one started
     of_hdf5 = re.search(r"filename = '(.*?)',.* errno = (\d+),", str(error), re.DOTALL)
@@ -112,12 +88,8 @@ class WarningHandler(logging.Handler):
     """Prints what the library logs."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Prints a record.
-
-        Args:
-            record: of a logger.
-        """
-        complain(f"{record.levelname.capitalize()}: {record.getMessage()}")
+        """Prints a record."""
+        echo_error(f"{record.levelname.capitalize()}: {record.getMessage()}")
 
 
 def show_warnings() -> None:
@@ -129,11 +101,7 @@ def show_warnings() -> None:
 
 @contextlib.contextmanager
 def warnings_later() -> Iterator[None]:
-    """Hides the library's warnings of what will be read again.
-
-    Yields:
-        Nothing.
-    """
+    """Hides the library's warnings of what will be read again."""
     logging.disable(logging.WARNING)
     try:
         yield
@@ -147,9 +115,6 @@ def quiet_imports() -> Iterator[None]:
 
     Some versions, such as 2.21, then print notes on the machine at any log level. With
     TF_CPP_MIN_LOG_LEVEL=0 in the environment everything is printed.
-
-    Yields:
-        Nothing.
     """
     if os.environ.get(_TENSORFLOW_LOG_LEVEL) == "0" or "tensorflow" in sys.modules:
         yield
@@ -174,17 +139,7 @@ def quiet_imports() -> Iterator[None]:
 def progress_bar(
     waiting_for: str, doing: str = "Embedding", unit: str = "tokens"
 ) -> Iterator[Callable[..., None]]:
-    """Shows how much is done, the rate and the time left, on a terminal.
-
-    Args:
-        waiting_for: what happens until the first is done.
-        doing: what is done.
-        unit: of what is counted.
-
-    Yields:
-        A function to call with the number that is done and that of all, 0 if it is not known. Its
-        arguments `doing` and `unit` are for work in several parts.
-    """
+    """Shows how much is done, the rate and the time left, on a terminal."""
     from rich import progress
     from rich.console import Console
 

@@ -6,21 +6,21 @@ from typing import Annotated
 
 import typer
 
-from elmo_tf2.arguments import MAX_INTEGER
 from elmo_tf2.cli.arguments import Overwrite, Prove, Tokenizer, checked_model
 from elmo_tf2.cli.embed import readable_model
-from elmo_tf2.cli.messages import progress_bar, quiet_imports, say, say_table
+from elmo_tf2.cli.messages import echo, echo_table, progress_bar, quiet_imports
 from elmo_tf2.config import MAX_LAYERS
 from elmo_tf2.data.text_files import find_texts
-from elmo_tf2.feature_files import check_installed, check_picture
+from elmo_tf2.feature_files import check_picture
 from elmo_tf2.files import check_free
 from elmo_tf2.plot.styles import MAX_GROUPS
 from elmo_tf2.presets import DEFAULT_PRESET
+from elmo_tf2.validation import MAX_INTEGER
 
 HELP = """\
 Draw a word's vectors in every sentence of a text.
 
-TEXT has one sentence a line, as for `embed`; it may be compressed with gzip or xz, and "-" is standard input. Every occurrence of WORD is a point in the plane of the two principal components of its vectors, in one panel for each layer. Colours and marks tell clusters (k-means); or labels, with --labels, of a text that has a label, a tab and a sentence on every line.
+TEXT has one sentence per line, as for `embed`; it may be compressed with gzip or xz, and "-" is standard input. Every occurrence of WORD is a point in the plane of the two principal components of its vectors, in one panel for each layer. Colours and marks tell clusters (k-means); or labels, with --labels, of a text that has a label, a tab and a sentence on every line.
 
 \b
 .html       A page with the sentences beside the panels. Point at a mark, and
@@ -43,7 +43,7 @@ def plot(
         str, typer.Argument(metavar="WORD", help="The word, as it is written.", show_default=False)
     ],
     text: Annotated[
-        str, typer.Argument(metavar="TEXT", help="One sentence a line.", show_default=False)
+        str, typer.Argument(metavar="TEXT", help="One sentence per line.", show_default=False)
     ],
     out: Annotated[
         Path,
@@ -75,7 +75,7 @@ def plot(
     labels: Annotated[
         bool,
         typer.Option(
-            "--labels", help="A line is a label, a tab and the sentence: colours tell the labels."
+            "--labels", help="A line is a label, a tab and the sentence: every label has a colour."
         ),
     ] = False,
     ignore_case: Annotated[
@@ -102,11 +102,8 @@ def plot(
     prove: Prove = True,
 ) -> None:
     """Draws the vectors of a word."""
-    check_picture(out)
-    if clusters > 1 and not labels:
-        check_installed("sklearn", "Clusters need scikit-learn")
-    check_free(out, overwrite)
-    find_texts([text])
+    check_picture(out, 1 if labels else clusters)
+    check_free(out, overwrite, inputs=find_texts([text]))
     source = readable_model(checked_model(model), prove)
     with quiet_imports():
         from elmo_tf2.plot import plot_word
@@ -127,16 +124,16 @@ def plot(
             on_search=functools.partial(update, doing="Searching", unit="bytes"),
             on_embed=update,
         )
-    say(f"{made.word}: {made.number:,} times in {made.sentences:,} sentences of {text}")
+    echo(f"{made.word}: {made.number:,} times in {made.sentences:,} sentences of {text}")
     if made.number > len(made.quotes):
         left_out = made.number - len(made.quotes)
-        say(
+        echo(
             f"{len(made.quotes):,} of them, chosen at random, are drawn; {left_out:,} are left out "
             "(--max-points)."
         )
     if len(made.groups) > 1:
-        say_table(
+        echo_table(
             (group.name[:40], f"{group.size:5,}  {group.example.snippet()}")
             for group in made.groups
         )
-    say(f"Wrote {out}.")
+    echo(f"Wrote {out}.")

@@ -7,17 +7,17 @@ from typing import Annotated, Any
 
 import typer
 
-from elmo_tf2.arguments import MAX_INTEGER, MAX_SEED, check_rate
 from elmo_tf2.cli.arguments import Overwrite, Tokenizer
-from elmo_tf2.cli.messages import progress_bar, quiet_imports, say, say_table
+from elmo_tf2.cli.messages import echo, echo_table, progress_bar, quiet_imports
 from elmo_tf2.data.shards import MAX_FILES
 from elmo_tf2.data.text_files import find_texts
 from elmo_tf2.files import check_free
+from elmo_tf2.validation import MAX_INTEGER, MAX_SEED, check_rate
 
 HELP = """\
 Turn any text into what a language model is trained on.
 
-TEXT is running text of any length, in UTF-8: files, plain or compressed with gzip or xz, patterns such as 'texts/*.txt', or - for standard input. It is broken into sentences, and those into words. OUT gets train/shard-00000.txt and so on, shuffled, with one sentence a line and spaces between words; heldout.txt; vocab.txt; and prepared.json, which tells their sizes and how they were made.
+TEXT is running text of any length, in UTF-8: files, plain or compressed with gzip or xz, patterns such as 'texts/*.txt', or - for standard input. It is broken into sentences, and those into words. OUT gets train/shard-00000.txt and so on, shuffled, with one sentence per line and spaces between words; heldout.txt; vocab.txt; and prepared.json, which tells their sizes and how they were made.
 
 A line's end always ends a sentence. Text that is tokenised already is best taken as it is, with --tokenized.
 
@@ -57,7 +57,8 @@ def prepare(
     tokenized: Annotated[
         bool,
         typer.Option(
-            "--tokenized", help="Take the text as it is: one sentence a line, words between spaces."
+            "--tokenized",
+            help="Take the text as it is: one sentence per line, words between spaces.",
         ),
     ] = False,
     one_sentence_per_line: Annotated[
@@ -145,8 +146,8 @@ def prepare(
             overwrite=overwrite,
             on_progress=lambda done, total: update(done // 1000, total // 1000),
         )
-    say(f"Wrote {out}:")
-    say_table(
+    echo(f"Wrote {out}:")
+    echo_table(
         [
             ("sentences", _both("{:,}", made.sentences)),
             ("words", _both("{:,}", made.tokens)),

@@ -1,6 +1,6 @@
 """`elmo-tf2 presets`."""
 
-from elmo_tf2.cli.messages import say, say_columns
+from elmo_tf2.cli.messages import echo, echo_columns
 from elmo_tf2.presets import describe_presets
 
 HELP = """\
@@ -18,7 +18,7 @@ def presets() -> None:
     """Lists the models that come with the package."""
     found = describe_presets()
     if not found:
-        say("This copy of the package has no presets.")
+        echo("This copy of the package has no presets.")
         return
     rows = [["name", "language", "layers", "units", "projection", "vector", "softmax", "on disk"]]
     for name, preset in found.items():
@@ -26,4 +26,4 @@ def presets() -> None:
         sizes = (preset.num_layers, preset.units, preset.projection_dim, preset.vector_dim)
         size = f"{preset.num_bytes / 1e6:.1f} MB"
         rows.append([name, preset.language, *map(str, sizes), softmax, size])
-    say_columns(rows, to_the_right=range(2, 8))
+    echo_columns(rows, to_the_right=range(2, 8))

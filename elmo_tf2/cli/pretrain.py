@@ -1,26 +1,22 @@
 """`elmo-tf2 pretrain`."""
 
-import contextlib
 import dataclasses
 import json
 import os
-import signal
-import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from elmo_tf2.arguments import MAX_INTEGER, check_choice, one_line
 from elmo_tf2.cli.arguments import checked_model
-from elmo_tf2.cli.messages import quiet_imports, say, say_table
+from elmo_tf2.cli.messages import echo, echo_table, quiet_imports
+from elmo_tf2.cli.training_callbacks import stop_when_asked, training_progress
 from elmo_tf2.config import TOKENIZERS, ElmoConfig
 from elmo_tf2.data.vocabulary_file import read_vocabulary
 from elmo_tf2.files import check_file, check_utf8
 from elmo_tf2.pretraining_config import PretrainingConfig
+from elmo_tf2.validation import MAX_INTEGER, check_choice, one_line
 from elmo_tf2.weights.pretraining_run import (
     CONFIG_FILE,
     check_free_for_run,
@@ -140,9 +136,9 @@ def pretrain(
         else:
             _wait_for(folder)
     settings = folder.read_config()
-    say(f"Run {run}:")
-    say_table(_rows(settings, folder))
-    with strategy.scope(), _stop_when_asked() as stop, _progress(settings) as progress:
+    echo(f"Run {run}:")
+    echo_table(_rows(settings, folder))
+    with strategy.scope(), stop_when_asked() as stop, training_progress(settings) as progress:
         try:
             model = library(
                 run,
@@ -152,15 +148,15 @@ def pretrain(
                 evaluate_every=evaluate_every,
             )
         except KeyboardInterrupt:
-            say(f"Stopped and saved. To go on: elmo-tf2 pretrain {run} --resume")
+            echo(f"Stopped and saved. To go on: elmo-tf2 pretrain {run} --resume")
             raise
     if not is_chief:
         return
-    say(f"Done after {model.num_updates:,} updates.")
+    echo(f"Done after {model.num_updates:,} updates.")
     last = [row["heldout_perplexity"] for row in folder.read_history()[-1:]]
     if any(last):
-        say(f"Held-out perplexity: {float(last[0]):.2f}")
-    say(f"To use it: elmo-tf2 export {run} elmo_saved_model")
+        echo(f"Held-out perplexity: {float(last[0]):.2f}")
+    echo(f"To use it: elmo-tf2 export {run} elmo_saved_model")
 
 
 def _settings(
@@ -214,11 +210,11 @@ def _create(
 def _tokenizer(prepared: Path) -> str:
     check_file(prepared, "file of `prepare`")
     try:
-        told = json.loads(prepared.read_bytes())
-        return check_choice("tokenizer", told["tokenizer"], TOKENIZERS)
+        made = json.loads(prepared.read_bytes())
+        return check_choice("tokenizer", made["tokenizer"], TOKENIZERS)
     except (ValueError, LookupError, TypeError, RecursionError) as error:
         raise ValueError(
-            f"{prepared} does not tell the tokenizer: {one_line(error)}. Run `elmo-tf2 prepare` "
+            f"{prepared} does not name the tokenizer: {one_line(error)}. Run `elmo-tf2 prepare` "
             "again, or remove the file if words are apart by spaces."
         ) from error
 
@@ -270,78 +266,3 @@ def _strategy() -> Any:
     if len(tf.config.list_physical_devices("GPU")) > 1:
         return tf.distribute.MirroredStrategy()
     return tf.distribute.get_strategy()
-
-
-@contextlib.contextmanager
-def _stop_when_asked() -> Iterator[Any]:
-    """A Keras callback that stops a run after an update in which Ctrl-C or SIGTERM came.
-
-    Schedulers end a job by SIGTERM. An exception that is raised where the signal happens to come
-    may be lost: Python drops those in destructors and in callbacks of weak references. A second
-    signal is raised there nevertheless.
-    """
-    import keras
-
-    asked = False
-
-    def ask(number: int, frame: FrameType | None) -> None:
-        nonlocal asked
-        if asked:
-            signal.default_int_handler(number, frame)
-        asked = True
-        with contextlib.suppress(OSError):  # and not `print`, which cannot be entered twice
-            os.write(2, b"\nStopping after this update. Again to stop at once.\n")
-
-    class Stop(keras.callbacks.Callback):
-        def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-            if asked:
-                raise KeyboardInterrupt
-
-    signals = (signal.SIGTERM, signal.SIGINT)
-    before = [signal.signal(number, ask) for number in signals]
-    try:
-        yield Stop()
-    finally:
-        for number, handler in zip(signals, before, strict=True):
-            signal.signal(number, handler)
-
-
-@contextlib.contextmanager
-def _progress(settings: PretrainingConfig) -> Iterator[Any]:
-    """A Keras callback that shows on a terminal how far the run is."""
-    import keras
-    from rich import progress
-    from rich.console import Console
-
-    bar = progress.Progress(
-        progress.TextColumn("{task.description}", markup=False),
-        progress.BarColumn(bar_width=None),
-        progress.MofNCompleteColumn(),
-        progress.TextColumn("{task.fields[state]}"),
-        progress.TimeRemainingColumn(elapsed_when_finished=True),
-        console=Console(stderr=True),
-        transient=True,
-        disable=not sys.stderr.isatty(),
-    )
-
-    class Progress(keras.callbacks.Callback):
-        def on_train_begin(self, logs: Any = None) -> None:
-            done = self.model.num_updates
-            self.task = bar.add_task(
-                "Pretraining", total=settings.updates, completed=done, state=""
-            )
-
-        def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-            state = (
-                f"loss {logs['loss']:.3f}  perplexity {logs['perplexity']:.1f}  "
-                f"{logs['tokens_per_second']:,.0f} tokens/s"
-            )
-            bar.update(self.task, completed=logs["update"], state=state)
-            if "heldout_perplexity" in logs:
-                say(
-                    f"  update {logs['update']:,}: loss {logs['loss']:.3f}, held-out perplexity "
-                    f"{logs['heldout_perplexity']:.2f}"
-                )
-
-    with bar:
-        yield Progress()

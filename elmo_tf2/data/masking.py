@@ -3,7 +3,7 @@
 import dataclasses
 from typing import TYPE_CHECKING
 
-from elmo_tf2.arguments import check_rate
+from elmo_tf2.validation import check_rate
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -23,7 +23,7 @@ class Masking:
         masked_share: float in (0, 1). Share of the words that are chosen.
         random_rate: float in [0, 1). Share of the chosen words with another one in their places.
         kept_rate: float in [0, 1]. Share of the chosen words that stay. The model sees these words
-            when it is to predict them, so their losses tell nothing.
+            when it is to predict them, so their losses say nothing.
 
     Raises:
         ValueError: if a value is out of its range, or both rates together are more than 1.

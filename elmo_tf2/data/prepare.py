@@ -12,7 +12,6 @@ from typing import TypeVar
 
 import tensorflow as tf
 
-from elmo_tf2.arguments import MAX_SEED, check_choice, check_integer, check_rate
 from elmo_tf2.characters import BEGIN_SENTENCE_WORD, END_SENTENCE_WORD
 from elmo_tf2.data import sentences
 from elmo_tf2.data.shards import HELDOUT_FILE, MAX_FILES, TRAIN_FOLDER, write_parts
@@ -20,7 +19,8 @@ from elmo_tf2.data.text_files import OnProgress, find_texts, read_texts, words_b
 from elmo_tf2.data.tokenizers import TOKENIZERS, put_words_apart
 from elmo_tf2.data.vocabulary import SPECIAL_WORDS, UNKNOWN_WORD
 from elmo_tf2.data.vocabulary_file import can_be_written, write_vocabulary
-from elmo_tf2.files import StrPath, check_free, completed
+from elmo_tf2.files import StrPath, atomic_write, check_free
+from elmo_tf2.validation import MAX_SEED, check_choice, check_integer, check_rate
 
 logger = logging.getLogger(__name__)
 
@@ -77,9 +77,9 @@ def prepare(
 ) -> Prepared:
     """Makes the files that a language model is trained on.
 
-    `out` gets `train/shard-00000.txt` and so on, sentences in random order, one a line, with a
+    `out` gets `train/shard-00000.txt` and so on, sentences in random order, one per line, with a
     space between words; `heldout.txt`, likewise, in the order of the text; `vocab.txt`; and
-    `prepared.json`, which tells all of this in numbers. Copies of a sentence are either all held
+    `prepared.json`, with all of this in numbers. Copies of a sentence are either all held
     out or all trained on.
 
     The text may be larger than the memory, which holds the counts of its words and one shard.
@@ -90,7 +90,7 @@ def prepare(
         out: the folder to make.
         tokenizer: "words", see `elmo_tf2.data.tokenizers.split_words`, or "spaces", for text whose
             words are apart by spaces. None: "spaces" if it is tokenized, otherwise "words".
-        tokenized: the text is to be taken as it is: one sentence a line, words apart by spaces.
+        tokenized: the text is to be taken as it is: one sentence per line, words apart by spaces.
         one_sentence_per_line: lines are not to be broken into sentences.
         normalize: "none", "nfc" or "nfkc": the normal form of Unicode to bring the text into. A
             model's own tokenizer does not do it: what it is given later must be in the same form.
@@ -136,7 +136,7 @@ def prepare(
         is_running = not (tokenized or one_sentence_per_line)
         return _tokenize(lines, tokenizer, normalize, is_running)
 
-    with completed(out, overwrite, PARTS) as folder:
+    with atomic_write(out, overwrite, PARTS) as folder:
         folder.mkdir()
         batches = _in_parallel(tokenize, filter(None, read_texts(paths, on_progress)))
         all_sentences = itertools.chain.from_iterable(batches)

@@ -30,11 +30,7 @@ class Part:
         self.counts: Counter[bytes] = Counter()
 
     def add(self, sentence: bytes) -> None:
-        """Counts a sentence.
-
-        Args:
-            sentence: its words with a space between them.
-        """
+        """Counts a sentence, words with a space between them."""
         self.sentences += 1
         self.counts.update(words_between_spaces(sentence.rstrip(b"\n")))
 
@@ -46,19 +42,6 @@ def write_parts(
 
     It writes them to a file, from there each to its shard, and then sorts out every shard in
     memory. Copies of a sentence come into the same part, for it is their hash that decides.
-
-    Args:
-        sentences: words with a space between them.
-        folder: where to write.
-        heldout: in [0, 1). Share of the sentences that are held out, about; at least one is.
-        shards: number of shards, or None to choose it by size.
-        seed: int >= 0.
-
-    Returns:
-        The train part, the held-out part, and the number of shards.
-
-    Raises:
-        ValueError: if there are too few sentences.
     """
     in_order = folder / "sentences.txt"
     key = str(seed).encode()

@@ -37,19 +37,7 @@ OnProgress = Callable[[int, int], None]
 
 
 def find_texts(texts: Sequence[StrPath]) -> list[str]:
-    """Finds the files that are meant.
-
-    Args:
-        texts: paths of files, patterns such as "texts/**/*.txt", and "-" for standard input. Of
-            pipes only those that are open already, such as "/dev/fd/63".
-
-    Returns:
-        Paths, those of a pattern in order, and "-".
-
-    Raises:
-        FileNotFoundError: if there is no such file, or none that fits a pattern.
-        ValueError: if nothing is given, or what is no file.
-    """
+    """The paths of files, patterns such as "texts/**/*.txt", and "-" for standard input."""
     if not texts:
         raise ValueError("`texts` must name one text or more. Received: none.")
     found = []
@@ -73,19 +61,8 @@ def read_texts(
     r"""Reads texts, one after the other.
 
     What is compressed with gzip or xz is known by its name or its first bytes. A line ends with
-    "\n", "\r" or both. One of more than 256 KB, a text without line breaks say, comes in pieces,
-    cut at a space.
-
-    Args:
-        paths: of `find_texts`.
-        on_progress: is called with the number of bytes that were read, as they are in the files,
-            and that of all, 0 if it is not known.
-
-    Yields:
-        Lists of lines that are not empty, without their ends.
-
-    Raises:
-        ValueError: if a file is damaged, or no text in UTF-8.
+    "\n", "\r" or both. One of more than 256 KB, for example a text without line breaks, comes in
+    parts, cut at a space.
     """
     sizes = [0 if _is_open_pipe(path) else Path(path).stat().st_size for path in paths]
     total = 0 if any(map(_is_open_pipe, paths)) else sum(sizes)
@@ -103,17 +80,6 @@ def read_lines(
     path: StrPath, digest: Any = None, is_first_time: bool = True
 ) -> Iterator[list[bytes]]:
     r"""Reads all lines of a text, empty ones too, as `read_texts` reads it.
-
-    Args:
-        path: the text, a file.
-        digest: of `hashlib`; it is fed with the bytes of the file.
-        is_first_time: whether to warn of lines that are not UTF-8.
-
-    Yields:
-        Lists of lines, without their ends.
-
-    Raises:
-        ValueError: if the file is damaged or no text in UTF-8, or a line is too long for memory.
 
     Example:
     >>> _ = Path("text.txt").write_bytes(b"\xef\xbb\xbfthe cat\r\n\ndogs")
@@ -170,7 +136,7 @@ def _open(path: str, digest: Any = None) -> Iterator[BufferedReader]:
     try:
         yield file
     finally:
-        file.detach()  # lest it be closed
+        file.detach()  # so that it is not closed
 
 
 def _decompressed(path: str, file: BufferedReader) -> BufferedIOBase:
@@ -207,7 +173,7 @@ def _last_character(text: bytes) -> int:
 
 @contextlib.contextmanager
 def _damage_told(path: str, is_told: bool = True) -> Iterator[Callable[[list[bytes]], list[bytes]]]:
-    """Gives a function that returns lines as they are; tells in the end which are not UTF-8."""
+    """Gives a function that passes lines on, and in the end warns of those that are not UTF-8."""
     damaged = 0
 
     def check(lines: list[bytes]) -> list[bytes]:
@@ -266,12 +232,6 @@ def _blocks(path: str, file: BufferedReader) -> Iterator[bytes]:
 
 def words_between_spaces(line: bytes) -> list[bytes]:
     r"""The words of one text, as the tokenizer `spaces` splits it.
-
-    Args:
-        line: the text.
-
-    Returns:
-        Its words.
 
     Example:
     >>> words_between_spaces(b" the cat\tsat  on")

@@ -8,8 +8,8 @@ import re
 
 import tensorflow as tf
 
-from elmo_tf2.arguments import check_choice
 from elmo_tf2.config import TOKENIZERS
+from elmo_tf2.validation import check_choice
 
 
 def tokenize(strings: tf.Tensor, tokenizer: str) -> tuple[tf.Tensor, tf.Tensor]:

@@ -19,7 +19,7 @@ class Vocabulary:
 
     Args:
         words: distinct words, `<S>`, `</S>` and `<UNK>` among them.
-        source: what to call them in messages, a path say.
+        source: their name in messages, for example a path.
 
     Raises:
         ValueError: if one of the three is missing, or a word comes twice.

@@ -1,9 +1,9 @@
-"""Vocabulary files: one word a line, in the order of the ids, UTF-8, as bilm-tf reads them."""
+"""Vocabulary files: one word per line, in the order of the ids, UTF-8, as bilm-tf reads them."""
 
 from collections.abc import Sequence
 
 from elmo_tf2.data.text_files import read_lines
-from elmo_tf2.files import StrPath, check_file, completed
+from elmo_tf2.files import StrPath, atomic_write, check_file
 
 # bilm-tf passes this line over without giving it an id.
 _NOT_A_WORD = "!!!MAXTERMID"
@@ -26,23 +26,15 @@ def read_vocabulary(path: StrPath) -> tuple[str, ...]:
     try:
         lines = [line.decode().strip() for lines in read_lines(path) for line in lines]
     except UnicodeDecodeError as error:
-        raise ValueError(f"{path} must be text in UTF-8, one word a line: {error}.") from error
+        raise ValueError(f"{path} must be text in UTF-8, one word per line: {error}.") from error
     words = tuple(word for word in lines if word != _NOT_A_WORD)
     if not words:
-        raise ValueError(f"{path} must have one word a line. Found: no words.")
+        raise ValueError(f"{path} must have one word per line. Found: no words.")
     return words
 
 
 def can_be_written(word: str) -> bool:
-    """Whether a vocabulary file can hold a word: it would be read back as the same word.
-
-    Args:
-        word: any text.
-
-    Returns:
-        True if it has no white space round it, no line break, no zero and no byte order mark
-        before it, and is no mark of bilm-tf's.
-    """
+    """Whether a vocabulary file can hold a word: it would be read back as the same word."""
     is_bare = word == word.strip() and not word.startswith("\ufeff")
     return is_bare and word != _NOT_A_WORD and not set("\n\r\0") & set(word)
 
@@ -67,7 +59,7 @@ def write_vocabulary(path: StrPath, words: Sequence[str]) -> None:
                 f"{word!r}."
             )
     with (
-        completed(path, overwrite=True) as unfinished,
+        atomic_write(path, overwrite=True) as unfinished,
         open(unfinished, "w", encoding="utf-8", newline="\n") as file,
     ):
         file.writelines(f"{word}\n" for word in words)

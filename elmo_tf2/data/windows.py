@@ -16,13 +16,13 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-from elmo_tf2.arguments import check_integer
 from elmo_tf2.characters import BEGIN_SENTENCE_WORD, END_SENTENCE_WORD, words_to_char_ids
 from elmo_tf2.data.masking import Masking
 from elmo_tf2.data.text_files import read_lines, words_between_spaces
 from elmo_tf2.data.tokenizers import ragged_words
 from elmo_tf2.data.vocabulary import Vocabulary
 from elmo_tf2.files import check_utf8
+from elmo_tf2.validation import check_integer
 
 Window = Mapping[str, tf.Tensor]
 
@@ -228,7 +228,7 @@ def _sentences(text: tf.Tensor) -> tf.RaggedTensor:
 def _permutation(size: tf.Tensor, seed: Sequence) -> tf.Tensor:
     """The numbers below `size` in an order that depends on the seed alone."""
     seed = tf.stack([tf.cast(part, tf.int64) for part in seed])
-    # 64 bits, lest two come out equal and the order be that of the file
+    # 64 bits: two that were equal would stay in the order of the file
     keys = tf.random.stateless_uniform([size], seed, None, None, tf.int64)
     return tf.argsort(keys, stable=True)
 
@@ -272,17 +272,7 @@ def _streams(sentences: tf.RaggedTensor) -> _Streams:
 def check_enough_text(
     paths: Sequence[str], batch_size: int, unroll_steps: int, masking: Masking | None
 ) -> None:
-    """Checks that a shard has a window of every row.
-
-    Args:
-        paths: the shards.
-        batch_size: int > 0. Rows of a batch over all workers.
-        unroll_steps: int > 0. Tokens of a window.
-        masking: how words are masked, or None.
-
-    Raises:
-        ValueError: if none has.
-    """
+    """Checks that a shard has a window of every row."""
     check_integer("batch_size", batch_size)
     check_integer("unroll_steps", unroll_steps)
     more_a_sentence = 1 if masking is None else 2  # inputs beside its words

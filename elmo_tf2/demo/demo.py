@@ -12,7 +12,7 @@ import numpy as np
 from elmo_tf2.convert import load_weights
 from elmo_tf2.demo.figures import WordFigures, figures_of
 from elmo_tf2.demo.senses import read_senses, senses_text
-from elmo_tf2.files import StrPath, check_free, check_utf8, completed
+from elmo_tf2.files import StrPath, atomic_write, check_free, check_utf8
 from elmo_tf2.models import ElmoEmbeddings
 from elmo_tf2.presets import shown_name
 from elmo_tf2.saved_model import export_saved_model
@@ -80,7 +80,7 @@ def demonstrate(
     check_free(folder, overwrite, parts, [model])
     elmo = ElmoEmbeddings.from_weights(load_weights(model, prove=prove), tokenizer="words")
     senses = read_senses(language)
-    with completed(folder, overwrite, parts) as unfinished:
+    with atomic_write(folder, overwrite, parts) as unfinished:
         unfinished.mkdir()
         export_saved_model(elmo, unfinished / name, source=name)
         script = importlib.resources.files(__package__) / SCRIPT

@@ -1,4 +1,4 @@
-"""How far the vectors of a word tell its senses apart, in numbers."""
+"""How well the vectors of a word separate its senses, in numbers."""
 
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
@@ -18,10 +18,10 @@ def layer_title(layer: str) -> str:
     """What people call a layer of an exported model.
 
     Args:
-        layer: the name of its output, "lstm_outputs1" say.
+        layer: the name of its output, for example "lstm_outputs1".
 
     Returns:
-        Its title, "layer 1" say.
+        Its title, for example "layer 1".
 
     Example:
     >>> layer_title("word_emb")
@@ -69,7 +69,7 @@ class WordFigures(NamedTuple):
 
     @property
     def verdict(self) -> str:
-        """One of `VERDICTS`: whether the vectors tell the senses apart.
+        """One of `VERDICTS`: whether the vectors separate the senses.
 
         They do in part if the accuracy is nearer to 1 than to chance; wholly if, moreover, every
         query is nearest to its own sense.
@@ -84,15 +84,6 @@ def figures_of(
     word: str, senses: Mapping[str, Sequence[str]], layers: Mapping[str, np.ndarray], layer: str
 ) -> WordFigures:
     """Computes the figures of a word.
-
-    Args:
-        word: the word.
-        senses: its sentences by sense.
-        layers: by layer, the word's vectors `(sentences, dimensions)` in the same order.
-        layer: name of the layer to judge.
-
-    Returns:
-        The figures.
 
     Example:
     >>> layers = {"top": np.array([[1, 0], [1, 0.1], [0, 1], [0.1, 1]])}

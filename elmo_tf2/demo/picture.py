@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from elmo_tf2.demo.figures import layer_title
-from elmo_tf2.files import StrPath, completed
+from elmo_tf2.files import StrPath, atomic_write
 from elmo_tf2.plot.picture import draw_panels
 from elmo_tf2.plot.quotes import Quote
 from elmo_tf2.plot.vectors import plane_of
@@ -18,10 +18,10 @@ def draw_senses(
     senses: Mapping[str, Sequence[str]],
     layers: Mapping[str, np.ndarray],
 ) -> None:
-    """Draws a word's vectors in the plane of their two principal components, a panel a layer.
+    """Draws a word's vectors in the plane of their two principal components, one panel per layer.
 
     Args:
-        path: the file, whose ending tells the format.
+        path: the file, whose ending decides the format.
         word: the word.
         senses: its sentences by sense.
         layers: by layer, the word's vectors `(sentences, dimensions)` in the same order.
@@ -35,7 +35,7 @@ def draw_senses(
         for sentence in sentences
         if (match := re.search(rf"(?<![A-Za-z]){re.escape(word)}(?![A-Za-z])", sentence))
     ]
-    with completed(path, overwrite=True) as unfinished:
+    with atomic_write(path, overwrite=True) as unfinished:
         draw_panels(
             unfinished,
             f"“{word}” in {len(quotes)} sentences",

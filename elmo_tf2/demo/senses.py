@@ -3,7 +3,7 @@
 import importlib.resources
 import json
 
-from elmo_tf2.arguments import check_choice
+from elmo_tf2.validation import check_choice
 
 LANGUAGES = ("en", "zh")
 """Languages that there are sentences in: English and simplified Chinese."""

@@ -3,8 +3,9 @@
 python word_vectors.py SAVED_MODEL SENTENCES.json VECTORS.npz
 
 SAVED_MODEL is an ELMo that `elmo-tf2 export` made. SENTENCES.json holds sentences by word and
-sense. VECTORS.npz gets an array for every word and layer, "apple/lstm_outputs1" say, (sentences,
-dimensions), in the order of the sentences. Keep this file: it is all that one needs to use ELMo.
+sense. VECTORS.npz gets an array for every word and layer, for example "apple/lstm_outputs1", of
+shape (sentences, dimensions), in the order of the sentences. Keep this file: it is all that one
+needs to use ELMo.
 """
 
 import json

@@ -1,8 +1,6 @@
 """embed_file: the vectors of a text of any length, in a file."""
 
-import dataclasses
 import errno
-import hashlib
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,28 +9,28 @@ from typing import NamedTuple
 import h5py
 import numpy as np
 
-from elmo_tf2.arguments import check_choice, check_integer
-from elmo_tf2.config import TOKENIZERS
-from elmo_tf2.feature_files import check_paths
+from elmo_tf2.feature_files import check_features
 from elmo_tf2.features.encoder import Encoder, Layers, Model, encoder_of
-from elmo_tf2.features.forms import WRITERS, Vectors
+from elmo_tf2.features.formats import WRITERS, Vectors
+from elmo_tf2.features.preallocated_hdf5 import allocate, open_to_fill, synchronize
 from elmo_tf2.features.text import (
     BATCH_SIZE,
     Sentence,
     batches,
-    read_sentences,
+    check_choices,
+    digest_of,
+    read_unchanged,
     was_changed,
     windows,
 )
-from elmo_tf2.features.unfinished import Progress, UnfinishedFile, synchronize
-from elmo_tf2.files import check_free, free_bytes, rename_to_free
+from elmo_tf2.features.work_folder import Progress, WorkFolder
+from elmo_tf2.files import check_free, free_bytes, full_disk_told, rename_to_free
+from elmo_tf2.validation import check_choice, check_integer
 from elmo_tf2.weights.hdf5 import DTYPES
 
-# After these the vectors of words are computed anew, so that a run that goes on need compute no
+# After these the vectors of words are computed again, so that a run that goes on need compute no
 # more of them again. They must be the same: a product's rounding may depend on what shares it.
 _WINDOWS_OF_A_CACHE = 64
-
-SENTENCE_VECTORS = ("mean", "max")
 
 OnProgress = Callable[[int, int], None]
 
@@ -44,7 +42,7 @@ class FeatureFile(NamedTuple):
         path: the file.
         sentences: number of lines of the text.
         tokens: number of words in all.
-        num_layers: number of vectors of a word or a sentence, one a layer.
+        num_layers: number of vectors of a word or a sentence, one per layer.
         dim: size of each.
     """
 
@@ -75,7 +73,8 @@ def embed_file(
     zeros. Memory does not grow with the text. `FeatureReader` reads what is written:
 
     - `.hdf5`, `.h5`: a dataset for every line, named by its number, "0", "1", …, as bilm-tf has it;
-    - `.tfrecord`: a `tf.train.Example` for every line, see `write_tfrecord`;
+    - `.tfrecord`: a `tf.train.Example` for every line: `vectors`, the bytes of the array, its
+      `shape` and `dtype`; and `tokens`, the words, or of sentence vectors `sentence`, the line;
     - `.npy`: sentence vectors, one array `(lines, layers, dim)`, of one layer `(lines, dim)`;
     - `.parquet`: sentence vectors, a column `sentence` and one for each layer: `layer0`, …, `mix`.
 
@@ -88,7 +87,7 @@ def embed_file(
             `export_saved_model` wrote, or of a model folder or what else `read_weights` reads; of
             that, only a TF1 Hub module must be converted first.
         text_path: the text, a file.
-        output_path: the file to make; its ending tells what kind of file.
+        output_path: the file to make; its ending decides the format.
         batch_size: int > 0. The most sentences that are computed together; long ones are fewer.
         overwrite: whether an existing file may be replaced, and an unfinished one of another
             model or text be given up.
@@ -128,122 +127,140 @@ def embed_file(
      - `dump_bilm_embeddings` of [bilm-tf](https://github.com/allenai/bilm-tf)
     """
     check_integer("batch_size", batch_size)
-    if tokenizer is not None:
-        check_choice("tokenizer", tokenizer, TOKENIZERS)
-    if sentence is not None:
-        check_choice("sentence", sentence, SENTENCE_VECTORS)
+    check_choices(tokenizer, sentence)
     check_choice("dtype", dtype, (*DTYPES, "bfloat16"))
     computed, stored = (dtype, "float32") if dtype == "bfloat16" else (None, dtype)
     text, output = Path(os.path.expanduser(text_path)), Path(output_path).absolute()
-    form = check_paths(text, output, sentence)
-    unfinished = UnfinishedFile(output)
-    with unfinished.locked():
-        check_free(output, overwrite, inputs=[model, text])
+    file_format = check_features(text, output, sentence)
+    folder = WorkFolder(output)
+    with folder.locked():
+        check_free(output, overwrite, inputs=[model])
         encoder = encoder_of(model, layers, computed).replace(sentence=sentence, dtype=stored)
-        encoder = encoder.replace(tokenizer=tokenizer or encoder.tokenizer)
-        progress = unfinished.resume(encoder, text, overwrite)
-        progress = progress or unfinished.lay_out(encoder, text)
-        unfinished.converted.unlink(missing_ok=True)
-        size = encoder.num_bytes(progress.sentences, progress.tokens)
+        wanted = Progress(
+            encoder.fingerprint,
+            digest_of(text),
+            tokenizer or encoder.tokenizer,
+            encoder.layers,
+            sentence,
+            stored,
+        )
+        work = _Work(folder, encoder, text, folder.resume(wanted, overwrite) or wanted)
+        if work.progress is wanted:
+            with full_disk_told(output):
+                work.begin()
         try:
-            _check_space(unfinished, encoder, text, progress, copies=2 if form in WRITERS else 1)
-            _fill(unfinished, encoder, text, progress, batch_size, on_progress)
-            if form in WRITERS:
-                vectors = _finished(unfinished, encoder, text, progress)
-                WRITERS[form](unfinished.converted, vectors)
-                synchronize(unfinished.converted)
+            work.check_space(copies=2 if file_format in WRITERS else 1)
+            work.fill(batch_size, on_progress or (lambda done, total: None))
+            made = work.converted(file_format)
         except OSError as error:
             raise OSError(
                 error.errno,
-                f"{error.strerror or error}. What is finished stays in {unfinished.folder}; called "
-                f"again with the same arguments, it goes on from there. {output} needs "
-                f"{size:,} bytes in all.",
+                f"{error.strerror or error}. What is finished stays in {folder.path}; called again "
+                f"with the same arguments, it goes on from there. {output} needs "
+                f"{work.num_bytes():,} bytes in all.",
             ) from error
-        made = unfinished.converted if form in WRITERS else unfinished.data
         if overwrite:
             os.replace(made, output)
         else:
             rename_to_free(made, output)
-        unfinished.data.unlink(missing_ok=True)  # not before: what was made may have been lost
+        folder.data.unlink(missing_ok=True)  # not before: what was made may have been lost
+    progress = work.progress
     return FeatureFile(
         output, progress.sentences, progress.tokens, len(encoder.layers), encoder.dim
     )
 
 
-def _check_space(
-    unfinished: UnfinishedFile, encoder: Encoder, text: Path, progress: Progress, copies: int
-) -> None:
-    of_all = encoder.num_bytes(progress.sentences, progress.tokens)
-    needed = of_all - encoder.num_bytes(progress.finished_sentences, progress.finished_tokens)
-    if copies == 2:  # the other one with the text beside the vectors
-        needed += of_all + text.stat().st_size
-    free = free_bytes(unfinished.folder)
-    if needed > free:
-        raise OSError(
-            errno.ENOSPC,
-            f"{needed / 1e9:,.1f} GB are needed for the vectors of the text, and the disk has "
-            f"{free / 1e9:,.1f} GB free",
-        )
+class _Work(NamedTuple):
+    """A text, what computes its vectors, the folder where, and how far that has come."""
 
+    folder: WorkFolder
+    encoder: Encoder
+    text: Path
+    progress: Progress
 
-def _fill(
-    unfinished: UnfinishedFile,
-    encoder: Encoder,
-    text: Path,
-    progress: Progress,
-    batch_size: int,
-    on_progress: OnProgress | None,
-) -> None:
-    """Computes what is not finished yet."""
-    digest = hashlib.sha256()
-    sentences = read_sentences(text, digest, progress.tokenizer)
-    finished, finished_tokens = progress.finished_windows, progress.finished_tokens
-    if on_progress:
-        on_progress(finished_tokens, progress.tokens)
-    with unfinished.writer() as writer:
-        for number, window in enumerate(windows(sentences)):
-            if number % _WINDOWS_OF_A_CACHE == 0:
-                encoder.forget_words()
-            if number < finished:
-                if number >= finished - finished % _WINDOWS_OF_A_CACHE:
-                    for batch in batches(window, batch_size):
-                        encoder.learn_words(batch)
-                continue
-            if encoder.sentence:
-                for sentence in window:
-                    if not sentence.words:
-                        writer.write(sentence, np.zeros(encoder.shape(sentence), encoder.dtype))
-            for batch in batches(window, batch_size):
-                for sentence, vectors in zip(batch, encoder.encode(batch), strict=True):
-                    writer.write(sentence, vectors)
-                    finished_tokens += len(sentence.words)
-                if on_progress:
-                    on_progress(finished_tokens, progress.tokens)
-            writer.flush()
-            progress = dataclasses.replace(
-                progress,
-                finished_sentences=window[-1].number + 1,
-                finished_tokens=finished_tokens,
-                finished_windows=number + 1,
+    def num_bytes(self) -> int:
+        """The size of all vectors."""
+        return self.encoder.num_bytes(self.progress.sentences, self.progress.tokens)
+
+    def begin(self) -> None:
+        """Counts the text's sentences and words, and allocates the HDF5 file."""
+        self.folder.clear()
+
+        def shapes() -> Iterator[tuple[int, ...]]:
+            for line in self._lines(is_first_time=True):
+                self.progress.sentences += 1
+                self.progress.tokens += len(line.words)
+                yield self.encoder.shape(line)
+
+        allocate(self.folder.data, shapes(), self.encoder.dtype)
+        self.folder.record(self.progress)
+
+    def check_space(self, copies: int) -> None:
+        """Checks that the disk has room for what is not written yet."""
+        progress = self.progress
+        needed = self.num_bytes() * copies
+        needed -= self.encoder.num_bytes(progress.finished_sentences, progress.finished_tokens)
+        if copies == 2:  # the other one with the text beside the vectors
+            needed += self.text.stat().st_size
+        free = free_bytes(self.folder.path)
+        if needed > free:
+            raise OSError(
+                errno.ENOSPC,
+                f"{needed / 1e9:,.1f} GB are needed for the vectors of the text, and the disk has "
+                f"{free / 1e9:,.1f} GB free",
             )
-            unfinished.record(progress)
-    if digest.hexdigest() != progress.text:
-        raise was_changed(text)
 
+    def fill(self, batch_size: int, on_progress: OnProgress) -> None:
+        """Computes the windows that are not finished yet."""
+        encoder, progress = self.encoder, self.progress
+        finished = progress.finished_windows
+        on_progress(progress.finished_tokens, progress.tokens)
+        with open_to_fill(self.folder.data) as file:
+            for number, window in enumerate(windows(self._lines())):
+                if number % _WINDOWS_OF_A_CACHE == 0:
+                    encoder.forget_words()
+                if number < finished:
+                    if number >= finished - finished % _WINDOWS_OF_A_CACHE:
+                        for batch in batches(window, batch_size):
+                            encoder.learn_words(batch)
+                    continue
+                if encoder.sentence:
+                    for line in window:
+                        if not line.words:
+                            self._dataset(file, line)[()] = 0
+                for batch in batches(window, batch_size):
+                    for line, vectors in zip(batch, encoder.encode(batch), strict=True):
+                        self._dataset(file, line)[()] = vectors
+                        progress.finished_tokens += len(line.words)
+                    on_progress(progress.finished_tokens, progress.tokens)
+                file.flush()
+                synchronize(self.folder.data)
+                progress.finished_sentences += len(window)
+                progress.finished_windows += 1
+                self.folder.record(progress)
 
-def _finished(
-    unfinished: UnfinishedFile, encoder: Encoder, text: Path, progress: Progress
-) -> Vectors:
-    """The finished vectors beside the text, which is read once more."""
+    def converted(self, file_format: str) -> Path:
+        """The file of all vectors in the format of the output."""
+        if file_format not in WRITERS:
+            return self.folder.data
 
-    def records() -> Iterator[tuple[Sentence, np.ndarray]]:
-        digest = hashlib.sha256()
-        with h5py.File(unfinished.data, "r") as file:
-            for sentence in read_sentences(text, digest, progress.tokenizer):
-                if sentence.number == progress.sentences:
-                    break  # the text has grown, and so its digest is another
-                yield sentence, file[str(sentence.number)][()]
-        if digest.hexdigest() != progress.text:
-            raise was_changed(text)
+        def records() -> Iterator[tuple[Sentence, np.ndarray]]:
+            with h5py.File(self.folder.data, "r") as file:
+                for line in self._lines():
+                    yield line, self._dataset(file, line)[()]
 
-    return Vectors(records(), progress.sentences, encoder.layers, encoder.dim, encoder.dtype)
+        encoder, sentences = self.encoder, self.progress.sentences
+        vectors = Vectors(records(), sentences, encoder.layers, encoder.dim, encoder.dtype)
+        WRITERS[file_format](self.folder.converted, vectors)
+        synchronize(self.folder.converted)
+        return self.folder.converted
+
+    def _lines(self, is_first_time: bool = False) -> Iterator[Sentence]:
+        text, tokenizer = self.progress.text, self.progress.tokenizer
+        return read_unchanged(self.text, text, tokenizer, is_first_time)
+
+    def _dataset(self, file: h5py.File, line: Sentence) -> h5py.Dataset:
+        dataset = file.get(str(line.number))
+        if dataset is None or dataset.shape != self.encoder.shape(line):
+            raise was_changed(self.text)
+        return dataset

@@ -59,14 +59,7 @@ class Encoder:
         return vectors * len(self.layers) * self.dim * np.dtype(self.dtype).itemsize
 
     def encode(self, batch: list[Sentence]) -> list[np.ndarray]:
-        """Computes a batch, whose longest sentence comes first.
-
-        Returns:
-            An array of `shape` and `dtype` for every sentence.
-
-        Raises:
-            ValueError: if a value is NaN, infinite, or past what `dtype` holds.
-        """
+        """Computes a batch, whose longest sentence comes first."""
         ends = np.cumsum([len(sentence.words) for sentence in batch])
         layers = [np.split(layer.numpy(), ends[:-1]) for layer in self._layers_of(batch)]
         return [self._reduced(np.stack(vectors)) for vectors in zip(*layers, strict=True)]
@@ -136,9 +129,11 @@ class LayerEncoder(Encoder):
         )
 
     def learn_words(self, batch: list[Sentence]) -> None:
+        """Computes the vectors of words as `encode` does, and keeps them."""
         self._cache.vectors(_words(batch))
 
     def forget_words(self) -> None:
+        """Starts again, as if no word had been computed."""
         self._cache.clear()
 
     def _layers_of(self, batch: list[Sentence]) -> list[tf.Tensor]:
@@ -151,7 +146,7 @@ class LayerEncoder(Encoder):
     def _contextualize(self, vectors: tf.Tensor, lengths: tf.Tensor) -> list[tf.Tensor]:
         words = tf.RaggedTensor.from_row_lengths(vectors, lengths, validate=False)
         output = self._bilm.encode(
-            words, self._start, gradient="inference", use_boundaries=self._start is None
+            words, self._start, gradient="inference", add_bos_eos=self._start is None
         )
         layers = [layer.values for layer in output.layers()]
         if self._mix is not None:
@@ -231,7 +226,7 @@ def encoder_of(model: Model, layers: Layers = None, dtype: str | None = None) ->
             return SavedModelEncoder(model, layers)
         if kind == "tf1 hub module":
             raise ValueError(
-                f"{model} is a TF1 Hub module, whose weights do not tell all of its configuration. "
+                f"{model} is a TF1 Hub module, whose weights do not show all of its configuration. "
                 "Convert it to a model folder, and give that."
             )
         model = ElmoEmbeddings.from_weights(read_weights(model, read_softmax=False))

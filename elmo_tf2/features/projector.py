@@ -1,19 +1,17 @@
 """write_projector: the vectors of a text for TensorBoard's Embedding Projector."""
 
-import hashlib
 import os
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
-from elmo_tf2.arguments import check_choice, check_integer
-from elmo_tf2.config import TOKENIZERS
-from elmo_tf2.features.embed import SENTENCE_VECTORS, OnProgress
+from elmo_tf2.features.embed import OnProgress
 from elmo_tf2.features.encoder import Layers, Model, encoder_of
 from elmo_tf2.features.sample import Sample, encoded
-from elmo_tf2.features.text import Sentence, read_sentences, readable
-from elmo_tf2.files import check_file, check_free, check_utf8, completed
+from elmo_tf2.features.text import Sentence, check_choices, read_sentences, readable
+from elmo_tf2.files import atomic_write, check_file, check_free, check_utf8
+from elmo_tf2.validation import check_integer
 
 CONFIG_FILE = "projector_config.pbtxt"
 METADATA_FILE = "metadata.tsv"
@@ -53,12 +51,12 @@ def write_projector(
     r"""Writes the vectors of a text for `tensorboard --logdir FOLDER`, its Embedding Projector.
 
     The folder gets a table of vectors for each layer, `layer0.tsv` and so on; `metadata.tsv`, which
-    tells the word, the number of the line from 0, and the line; and `projector_config.pbtxt`.
+    has the word, the number of its line from 0, and the line; and `projector_config.pbtxt`.
     projector.tensorflow.org takes the tables too.
 
     Args:
         model: what `embed_file` takes.
-        text_path: a text of one sentence a line.
+        text_path: a text of one sentence per line.
         folder: the folder to make.
         max_points: int > 0. The most words, or with `sentence` sentences; of more, sentences are
             drawn at random.
@@ -85,10 +83,7 @@ def write_projector(
     ['word\tline\tsentence', 'the\t0\tthe cat is on the mat']
     """
     check_integer("max_points", max_points)
-    if tokenizer is not None:
-        check_choice("tokenizer", tokenizer, TOKENIZERS)
-    if sentence is not None:
-        check_choice("sentence", sentence, SENTENCE_VECTORS)
+    check_choices(tokenizer, sentence)
     text, folder = check_file(text_path, "text"), Path(folder)
     check_utf8(folder.absolute())
     encoder = encoder_of(model, layers).replace(sentence=sentence)
@@ -97,12 +92,11 @@ def write_projector(
     check_free(folder, overwrite, parts, [model, text])
 
     sample: Sample[Sentence] = Sample(max_points)
-    splitter = tokenizer or encoder.tokenizer
-    for line in read_sentences(text, hashlib.sha256(), splitter, is_first_time=True):
+    for line in read_sentences(text, None, tokenizer or encoder.tokenizer, is_first_time=True):
         if line.words:
             sample.add(line, 1 if sentence else len(line.words))
     if not sample.added:
-        raise ValueError(f"{text} has no words. Expected: a text of one sentence a line.")
+        raise ValueError(f"{text} has no words. Expected: a text of one sentence per line.")
     drawn = sample.items()
     arrays = {
         line.number: array[:, np.newaxis] if sentence else array  # (layers, points, dim)
@@ -110,22 +104,22 @@ def write_projector(
     }
     # One sentence may have more words than are wanted.
     vectors = np.concatenate([arrays[line.number] for line in drawn], axis=1)[:, :max_points]
-    with completed(folder, overwrite, parts) as unfinished:
-        unfinished.mkdir()
+    with atomic_write(folder, overwrite, parts) as new:
+        new.mkdir()
         for name, layer in zip(encoder.layers, vectors, strict=True):
-            np.savetxt(unfinished / f"{name}.tsv", layer, "%.6g", "\t")
+            np.savetxt(new / f"{name}.tsv", layer, "%.6g", "\t")
         rows = _metadata(drawn, sentence)[: vectors.shape[1] + 1]
-        (unfinished / METADATA_FILE).write_text("\n".join([*rows, ""]), encoding="utf-8")
-        _write_config(unfinished, encoder.layers)
+        (new / METADATA_FILE).write_text("\n".join([*rows, ""]), encoding="utf-8")
+        _write_config(new, encoder.layers)
     return ProjectorFolder(folder, vectors.shape[1], sample.added, encoder.layers, encoder.dim)
 
 
 def _metadata(lines: list[Sentence], sentence: str | None) -> list[str]:
-    """The rows of a table of what the points are, and before them the columns' names."""
+    """The rows of a table of what the points are, below the columns' names."""
     rows = ["line\tsentence" if sentence else "word\tline\tsentence"]
     for line in lines:
-        place = f"{line.number}\t{readable(line.line)[:_MAX_TEXT]}"
-        rows += [place] if sentence else [f"{readable(word)}\t{place}" for word in line.words]
+        row = f"{line.number}\t{readable(line.line)[:_MAX_TEXT]}"
+        rows += [row] if sentence else [f"{readable(word)}\t{row}" for word in line.words]
     return rows
 
 

@@ -3,13 +3,13 @@
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import h5py
 import numpy as np
 import tensorflow as tf
 
-from elmo_tf2.feature_files import form_of
+from elmo_tf2.feature_files import file_format
 from elmo_tf2.files import check_file, check_utf8
 from elmo_tf2.weights.hdf5 import DTYPES, check_stored, damage_explained, own_dataset
 
@@ -17,20 +17,6 @@ from elmo_tf2.weights.hdf5 import DTYPES, check_stored, damage_explained, own_da
 _NO_SENTENCE = "sentence_to_index"
 _ROWS = 1_024
 _DAMAGED = "It is none, or was cut short or damaged; make it again."
-
-
-class _Source(NamedTuple):
-    """A file that was found to be sound.
-
-    Attributes:
-        sentences: number of them.
-        spec: of the elements.
-        dataset: makes one that gives them.
-    """
-
-    sentences: int
-    spec: dict[str, tf.TensorSpec]
-    dataset: Callable[[], tf.data.Dataset]
 
 
 class FeatureReader:
@@ -46,7 +32,7 @@ class FeatureReader:
 
     Attributes:
         path: the file.
-        num_layers: number of vectors of a word or a sentence, one a layer.
+        num_layers: number of vectors of a word or a sentence, one per layer.
         dim: size of each.
 
     Raises:
@@ -64,13 +50,13 @@ class FeatureReader:
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = check_file(path, "feature file")
-        self._source = _SOURCES[form_of(self.path)](self.path)
-        shape = self._source.spec["vectors"].shape
+        self._sentences, self._dataset = _READERS[file_format(self.path)](self.path)
+        shape = self._dataset.element_spec["vectors"].shape
         self.num_layers: int = shape[0] if shape.rank > 1 else 1
         self.dim: int = shape[-1]
 
     def __len__(self) -> int:
-        return self._source.sentences
+        return self._sentences
 
     def dataset(self) -> tf.data.Dataset:
         """The sentences, in the order of the text.
@@ -81,8 +67,7 @@ class FeatureReader:
             layers `(dim,)`; and where the file has them, `tokens`, the words `(tokens,)`, or
             `sentence`, the line.
         """
-        dataset = self._source.dataset()
-        dataset = dataset.apply(tf.data.experimental.assert_cardinality(len(self)))
+        dataset = self._dataset.apply(tf.data.experimental.assert_cardinality(len(self)))
         return dataset.prefetch(tf.data.AUTOTUNE)
 
 
@@ -92,13 +77,13 @@ def _check_sentences(path: Path, sentences: int) -> int:
     return sentences
 
 
-def _check_vectors(path: Path, found: str, shape: Any, dtype: Any, ranks: tuple[int, ...]) -> None:
+def _check_vectors(path: Path, what: str, shape: Any, dtype: Any) -> None:
     """Checks the type and the number of axes, before a reader relies on them."""
-    is_valid = len(shape) in ranks and all(size > 0 for size in (shape[0], shape[-1]))
+    is_valid = len(shape) in (2, 3) and shape[0] > 0 and shape[-1] > 0
     if not is_valid or str(dtype) not in DTYPES:
         raise ValueError(
-            f"{path}: {found} must hold float32 or float16, an array of "
-            f"{' or '.join(map(str, ranks))} axes. Found: {dtype}, {tuple(shape)}."
+            f"{path}: {what} must hold float32 or float16, an array of 2 or 3 axes. Found: "
+            f"{dtype}, {tuple(shape)}."
         )
 
 
@@ -110,37 +95,36 @@ def _of_vectors(shape: tuple[int, ...], dtype: Any) -> tf.TensorSpec:
 
 
 def _generated(
-    generator: Callable[[], Iterator[dict[str, Any]]], spec: dict[str, tf.TensorSpec]
-) -> Callable[[], tf.data.Dataset]:
-    return lambda: tf.data.Dataset.from_generator(generator, output_signature=spec)
+    generator: Callable[[], Iterator[dict[str, Any]]], **spec: tf.TensorSpec
+) -> tf.data.Dataset:
+    return tf.data.Dataset.from_generator(generator, output_signature=spec)
 
 
-def _of_hdf5(path: Path) -> _Source:
+def _of_hdf5(path: Path) -> tuple[int, tf.data.Dataset]:
     with damage_explained(path):
         file = h5py.File(path, "r")
     with file:
         with damage_explained(path):
             sentences = len(file) - (_NO_SENTENCE in file)
-        spec: dict[str, tf.TensorSpec] = {}
+        spec = None
         for number in range(_check_sentences(path, sentences)):
             with damage_explained(path):
-                is_there = str(number) in file
-            if not is_there:
+                is_missing = str(number) not in file
+            if is_missing:
                 raise ValueError(
                     f"{path} must hold a dataset for each sentence, from `0` to `{sentences - 1}`, "
                     f"and nothing else. Found: no `{number}` among the {sentences} names."
                 )
             dataset = own_dataset(file, str(number), path)
             check_stored(dataset, path)
-            name = f"`{number}`"
             shape = _shape(dataset)
-            _check_vectors(path, name, shape, dataset.dtype, ranks=(2, 3))
+            _check_vectors(path, f"`{number}`", shape, dataset.dtype)
             found = _of_vectors(shape, dataset.dtype)
-            if found != spec.setdefault("vectors", found):
+            spec = spec or found
+            if found != spec:
                 raise ValueError(
-                    f"{path}: {name} must have the layers, dimensions and dtype of `0`, "
-                    f"{spec['vectors'].dtype.name} {spec['vectors'].shape}. Found: "
-                    f"{dataset.dtype} {dataset.shape}."
+                    f"{path}: `{number}` must have the layers, dimensions and dtype of `0`, "
+                    f"{spec.dtype.name} {spec.shape}. Found: {dataset.dtype} {dataset.shape}."
                 )
 
     def generator() -> Iterator[dict[str, Any]]:
@@ -149,21 +133,21 @@ def _of_hdf5(path: Path) -> _Source:
                 dataset = file[str(number)]
                 yield {"vectors": dataset[()].reshape(_shape(dataset))}
 
-    return _Source(sentences, spec, _generated(generator, spec))
+    return sentences, _generated(generator, vectors=spec)
 
 
 def _shape(dataset: h5py.Dataset) -> tuple[int, ...]:
     """The shape of a sentence's vectors.
 
-    Two axes are `(layers, dim)` if `embed_file` wrote them: it gives its datasets their places
-    before their values. AllenNLP's `elmo --top` and `--average` write `(tokens, dim)`.
+    Two axes are `(layers, dim)` if `embed_file` wrote them: it allocates its datasets before
+    it has their values. AllenNLP's `elmo --top` and `--average` write `(tokens, dim)`.
     """
     properties = dataset.id.get_create_plist()
     is_own = properties.get_alloc_time() == h5py.h5d.ALLOC_TIME_EARLY
     return dataset.shape if dataset.ndim != 2 or is_own else (1, *dataset.shape)
 
 
-def _of_npy(path: Path) -> _Source:
+def _of_npy(path: Path) -> tuple[int, tf.data.Dataset]:
     try:
         # Not np.load, which also opens pickles and archives; and this takes no Python objects.
         array = np.lib.format.open_memmap(path, mode="r")
@@ -172,12 +156,12 @@ def _of_npy(path: Path) -> _Source:
             f"{path} can't be read as an array of numbers: {error}. {_DAMAGED}"
         ) from error
     _check_sentences(path, len(array) if array.shape else 0)
-    _check_vectors(path, "it", array.shape, array.dtype, ranks=(2, 3))
-    spec = {"vectors": tf.TensorSpec(array.shape[1:], array.dtype)}
-    return _Source(len(array), spec, _generated(lambda: ({"vectors": row} for row in array), spec))
+    _check_vectors(path, "it", array.shape, array.dtype)
+    spec = tf.TensorSpec(array.shape[1:], array.dtype)
+    return len(array), _generated(lambda: ({"vectors": row} for row in array), vectors=spec)
 
 
-def _of_parquet(path: Path) -> _Source:
+def _of_parquet(path: Path) -> tuple[int, tf.data.Dataset]:
     import pyarrow
     from pyarrow import parquet
 
@@ -187,13 +171,13 @@ def _of_parquet(path: Path) -> _Source:
             schema = file.schema_arrow
     except (OSError, pyarrow.ArrowException) as error:
         raise ValueError(f"{path} can't be read as a Parquet file: {error}. {_DAMAGED}") from error
-    places = [place for place, name in enumerate(schema.names) if name != "sentence"]
-    types = {schema.field(place).type for place in places}
+    columns = [number for number, name in enumerate(schema.names) if name != "sentence"]
+    types = {schema.field(number).type for number in columns}
     column: Any = types.pop() if len(types) == 1 else pyarrow.null()
     if (
         not pyarrow.types.is_fixed_size_list(column)
         or column.value_type not in (pyarrow.float32(), pyarrow.float16())
-        or len(places) != len(schema) - 1
+        or len(columns) != len(schema) - 1
         or not pyarrow.types.is_string(schema.field("sentence").type)
     ):
         raise ValueError(
@@ -201,12 +185,6 @@ def _of_parquet(path: Path) -> _Source:
             "float16 lists of one fixed size. Found: "
             f"{', '.join(f'{field.name} ({field.type})' for field in schema) or 'no columns'}."
         )
-    spec = {
-        "vectors": tf.TensorSpec(
-            [len(places), column.list_size], column.value_type.to_pandas_dtype()
-        ),
-        "sentence": tf.TensorSpec([], tf.string),
-    }
 
     def generator() -> Iterator[dict[str, Any]]:
         with parquet.ParquetFile(path) as file:
@@ -214,17 +192,19 @@ def _of_parquet(path: Path) -> _Source:
                 if any(values.null_count for values in batch.columns):
                     raise ValueError(f"{path} must have a value in every row. Found: null.")
                 layers = [
-                    batch.column(place).flatten().to_numpy().reshape(-1, column.list_size)
-                    for place in places
+                    batch.column(number).flatten().to_numpy().reshape(-1, column.list_size)
+                    for number in columns
                 ]
-                for number, line in enumerate(batch["sentence"].to_pylist()):
-                    vectors = np.stack([layer[number] for layer in layers])
+                for row, line in enumerate(batch["sentence"].to_pylist()):
+                    vectors = np.stack([layer[row] for layer in layers])
                     yield {"vectors": vectors, "sentence": line}
 
-    return _Source(sentences, spec, _generated(generator, spec))
+    dtype = column.value_type.to_pandas_dtype()
+    vectors = tf.TensorSpec([len(columns), column.list_size], dtype)
+    return sentences, _generated(generator, vectors=vectors, sentence=tf.TensorSpec([], tf.string))
 
 
-def _of_tfrecord(path: Path) -> _Source:
+def _of_tfrecord(path: Path) -> tuple[int, tf.data.Dataset]:
     check_utf8(path)
     sentences = _check_sentences(path, _count_records(path))
     features = {
@@ -243,10 +223,9 @@ def _of_tfrecord(path: Path) -> _Source:
             f"sentence. Found: {error}"
         ) from error
     shape, dtype = first["shape"].numpy().tolist(), first["dtype"].numpy().decode(errors="replace")
-    _check_vectors(path, "its first record", shape or (0,), dtype, ranks=(2, 3))
+    _check_vectors(path, "its first record", shape or (0,), dtype)
     vectors = _of_vectors(tuple(shape), dtype)
     text = "tokens" if len(shape) == 3 else "sentence"
-    spec = {"vectors": vectors, text: tf.TensorSpec([None] if text == "tokens" else [], tf.string)}
 
     @tf.autograph.experimental.do_not_convert  # there is nothing to convert
     def parse(record: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -254,7 +233,7 @@ def _of_tfrecord(path: Path) -> _Source:
         array = tf.reshape(tf.io.decode_raw(example["vectors"], dtype), example["shape"])
         return {"vectors": tf.ensure_shape(array, vectors.shape), text: example[text]}
 
-    return _Source(sentences, spec, lambda: records.map(parse, num_parallel_calls=tf.data.AUTOTUNE))
+    return sentences, records.map(parse, num_parallel_calls=tf.data.AUTOTUNE)
 
 
 def _count_records(path: Path) -> int:
@@ -277,4 +256,4 @@ def _count_records(path: Path) -> int:
     return number
 
 
-_SOURCES = {"hdf5": _of_hdf5, "npy": _of_npy, "parquet": _of_parquet, "tfrecord": _of_tfrecord}
+_READERS = {"hdf5": _of_hdf5, "npy": _of_npy, "parquet": _of_parquet, "tfrecord": _of_tfrecord}

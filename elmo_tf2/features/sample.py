@@ -18,19 +18,8 @@ T = TypeVar("T")
 class Sample(Generic[T]):
     """Items drawn at random from any number, each as likely as another; the same at every run.
 
-    Args:
-        size: int > 0. The sum of the weights that is not to be exceeded, but by a single item.
-
-    Attributes:
-        added: the sum of the weights of all items that were offered.
-        kept: the sum of those that are kept.
-
-    Example:
-    >>> sample = Sample(3)
-    >>> for letter in "abcdef":
-    ...     sample.add(letter)
-    >>> len(sample.items()), sample.kept, sample.added
-    (3, 3, 6)
+    The weights of those that are kept, `kept`, are `size` at most, but for a single item. `added`
+    is the sum of the weights of all.
     """
 
     def __init__(self, size: int) -> None:
@@ -41,12 +30,7 @@ class Sample(Generic[T]):
         self._offered = 0
 
     def add(self, item: T, weight: int = 1) -> None:
-        """Offers an item.
-
-        Args:
-            item: anything.
-            weight: int > 0.
-        """
+        """Offers an item."""
         heapq.heappush(self._heap, (self._rng.random(), self._offered, weight, item))
         self._offered += 1
         self.added += weight
@@ -64,16 +48,7 @@ def encoded(
     sentences: Collection[Sentence],
     on_progress: Callable[[int, int], None] | None = None,
 ) -> Iterator[tuple[Sentence, np.ndarray]]:
-    """Computes the vectors of a few sentences.
-
-    Args:
-        encoder: computes them.
-        sentences: those, of one word or more each.
-        on_progress: is called with the number of finished words and that of all words.
-
-    Yields:
-        The sentences, the longest one first, and their vectors.
-    """
+    """Sentences of one word or more and their vectors, the longest first."""
     done, total = 0, sum(len(sentence.words) for sentence in sentences)
     for batch in batches(sentences, _BATCH_SIZE):
         yield from zip(batch, encoder.encode(batch), strict=True)

@@ -50,17 +50,7 @@ class SavedElmo(NamedTuple):
 
 
 def load_saved_elmo(path: Path) -> SavedElmo:
-    """Loads a SavedModel of ELMo.
-
-    Args:
-        path: its folder.
-
-    Returns:
-        A `SavedElmo`.
-
-    Raises:
-        ValueError: if it can't be loaded, has operations that no ELMo needs, or is no ELMo.
-    """
+    """Loads a SavedModel of ELMo."""
     loaded = load_graph(path)
     signature = loaded.signatures.get("tokens")
     outputs = {} if signature is None else signature.structured_outputs

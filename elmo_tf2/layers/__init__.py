@@ -1,4 +1,4 @@
-"""The layers of ELMo, one a file."""
+"""The layers of ELMo, one per file."""
 
 import elmo_tf2.keras_backend  # noqa: F401, before any file imports keras
 from elmo_tf2.layers.char_cnn import CharCNN

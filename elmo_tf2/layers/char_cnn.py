@@ -6,11 +6,11 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from elmo_tf2.arguments import check_choice, check_integer
 from elmo_tf2.characters import checked_char_ids
 from elmo_tf2.config import MAX_LAYERS, MAX_SIZE, NUM_CHARACTERS, check_filters
 from elmo_tf2.layers.highway import Highway
 from elmo_tf2.layers.max_over_time import max_over_time
+from elmo_tf2.validation import check_choice, check_integer
 
 _ACTIVATIONS = {"relu": tf.nn.relu, "tanh": tf.tanh}
 
@@ -89,7 +89,7 @@ class CharCNN(keras.layers.Layer):
         max_characters = input_shape[-1]
         if max_characters is None:
             raise ValueError(
-                f"Layer {self.name!r} needs the number of characters a word to be known. "
+                f"Layer {self.name!r} needs the number of characters per word to be known. "
                 f"Received: input shape {tuple(input_shape)}."
             )
         check_filters(self.filters, max_characters)

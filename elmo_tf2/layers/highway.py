@@ -5,7 +5,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from elmo_tf2.arguments import check_static_last_dim
+from elmo_tf2.validation import check_static_last_dim
 
 
 @keras.saving.register_keras_serializable(package="elmo_tf2")

@@ -6,10 +6,10 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from elmo_tf2.arguments import check_bool, check_integer, check_positive, check_static_last_dim
 from elmo_tf2.config import MAX_SIZE
 from elmo_tf2.layers.lstm import Gradient, LSTMSpec, lstm_recurrence
 from elmo_tf2.layers.ragged import PackedSequence, from_padded, pack, to_padded
+from elmo_tf2.validation import check_bool, check_integer, check_positive, check_static_last_dim
 
 State = Sequence[tf.Tensor]  # h and c
 

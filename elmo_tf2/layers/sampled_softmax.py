@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from elmo_tf2.arguments import check_integer, check_static_last_dim
+from elmo_tf2.validation import check_integer, check_static_last_dim
 
 
 @keras.saving.register_keras_serializable(package="elmo_tf2")

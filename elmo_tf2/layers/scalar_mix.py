@@ -6,8 +6,8 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from elmo_tf2.arguments import check_bool, check_integer, check_number, check_rate, shown
 from elmo_tf2.config import MAX_LAYERS
+from elmo_tf2.validation import check_bool, check_integer, check_number, check_rate, shown
 
 
 @keras.saving.register_keras_serializable(package="elmo_tf2")
@@ -32,7 +32,7 @@ class ScalarMix(keras.layers.Layer):
 
     Call arguments:
         inputs: list of `num_layers` float tensors, each `(batch, tokens, features)`; without a
-            mask they may have another rank, `(real_tokens, features)` say.
+            mask they may have another rank, for example `(tokens, features)`.
         mask: bool tensor, `(batch, tokens)`, or a list of equal ones; True marks a real token.
         training: bool. Whether dropout is on.
 
@@ -141,7 +141,7 @@ def _check_weights(weights: Any, num_layers: int) -> list[float] | None:
         checked = []
     if len(checked) != num_layers:
         raise ValueError(
-            f"`initial_weights` must be {num_layers} numbers, one a layer. "
+            f"`initial_weights` must be {num_layers} numbers, one per layer. "
             f"Received: initial_weights={shown(weights)}."
         )
     return checked

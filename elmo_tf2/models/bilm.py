@@ -1,7 +1,7 @@
 """BiLM: the bidirectional language model's encoder, characters in, all layers out."""
 
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import keras
@@ -13,10 +13,17 @@ from elmo_tf2.layers import CharCNN, LSTMWithProjection
 from elmo_tf2.layers.lstm import Gradient
 from elmo_tf2.layers.ragged import from_padded, one_step, pack
 from elmo_tf2.models.bilm_output import BiLMOutput
-from elmo_tf2.models.boundaries import add_boundaries, boundary_char_ids, drop_boundaries
-from elmo_tf2.models.lstm_stacks import Drop, run_stacks
-
-State = Sequence[Any]  # pairs h, c, or None for zeros
+from elmo_tf2.models.bos_eos import bos_eos_char_ids, with_bos_eos, without_bos_eos
+from elmo_tf2.models.lstm_stacks import (
+    Drop,
+    Merge,
+    State,
+    add_layers,
+    concat_layers,
+    filled_state,
+    run_stacks,
+)
+from elmo_tf2.models.preprocessor import check_words
 
 
 @keras.saving.register_keras_serializable(package="elmo_tf2")
@@ -128,7 +135,7 @@ class BiLM(keras.Model):
         training: bool | None = None,
     ) -> BiLMOutput:
         inputs = tf.convert_to_tensor(inputs)
-        self._check("inputs", inputs, "(batch, tokens")
+        check_words("inputs", inputs, "(batch, tokens", self.config)
         if mask is None:
             mask = (
                 tf.reduce_any(inputs != 0, axis=-1)
@@ -145,7 +152,7 @@ class BiLM(keras.Model):
         initial_state: State | None = None,
         return_state: bool = True,
         gradient: Gradient = "recompute",
-        use_boundaries: bool = True,
+        add_bos_eos: bool = True,
         drop: Drop | None = None,
     ) -> BiLMOutput:
         """As a call, from and to ragged tensors: nothing is spent on padding.
@@ -157,66 +164,60 @@ class BiLM(keras.Model):
             return_state: as in a call.
             gradient: "store" or "recompute", what the LSTMs do for it; or "inference": there is
                 no gradient, and no final state.
-            use_boundaries: whether `config.sentence_boundaries` counts. False: the words are taken
-                as they are.
+            add_bos_eos: whether `<S>` and `</S>` are added, as `config.sentence_boundaries` says.
+                False: the words are taken as they are.
             drop: dropout of the LSTMs' inputs and of the last ones' outputs, see `run_stacks`.
 
         Returns:
             `BiLMOutput` of ragged tensors.
 
         Raises:
-            ValueError: if the words are neither of both, or there are more or fewer states than
-                LSTMs.
+            ValueError: as for a call.
         """
-        self._check("words", words, "(batch, (tokens)")
-        if not self.config.sentence_boundaries or not use_boundaries:
-            return self._run(self._word_vectors(words), initial_state, gradient, drop)
-        word_vectors, boundaries = self._vectors_and_boundaries(words)
+        check_words("words", words, "(batch, (tokens)", self.config)
+        # Equal word vectors are multiplied once, but where they are given and may want a gradient:
+        # each has one of its own then.
+        inputs_repeat = words.dtype.is_integer or gradient == "inference"
+        run = functools.partial(
+            self._run, gradient=gradient, inputs_repeat=inputs_repeat and drop is None, drop=drop
+        )
+        if not self.config.sentence_boundaries or not add_bos_eos:
+            return run(self._word_vectors(words), initial_state)
+        word_vectors, bos_eos = self._vectors_and_bos_eos(words)
         if self.config.is_merged:  # its upper layers read the vectors of <S> and </S> too
-            word_vectors = add_boundaries(word_vectors, boundaries)
-            output = self._run(word_vectors, initial_state, gradient, drop)
-            return output.map(drop_boundaries)
-        # Only the states that the boundaries leave behind are wanted, and after the first one all
-        # sentences that start from zeros have the same.
-        begin, end = tf.unstack(boundaries, num=2)
+            word_vectors = with_bos_eos(word_vectors, bos_eos)
+            return run(word_vectors, initial_state).map(without_bos_eos)
+        # Only the states after <S> and </S> are wanted, and after the first one all sentences that
+        # start from zeros have the same.
+        bos, eos = tf.unstack(bos_eos, num=2)
         rows = words.nrows()
-        state: State = self._states(initial_state, 1 if initial_state is None else rows)
-        state = self._state_after(begin, end, state, gradient)
+        state: State = filled_state(
+            self.stacks, initial_state, 1 if initial_state is None else rows
+        )
+        state = self._state_after(bos, eos, state, gradient)
         if initial_state is None and gradient != "inference":
             state = [[tf.repeat(value, rows, axis=0) for value in pair] for pair in state]
-        output = self._run(word_vectors, state, gradient, drop)
+        output = run(word_vectors, state)
         if not return_state or gradient == "inference":
             return output._replace(state=())
-        return output._replace(state=self._state_after(end, begin, output.state, gradient))
+        return output._replace(state=self._state_after(eos, bos, output.state, gradient))
 
     def start_state(self) -> list[tuple[np.ndarray, np.ndarray]] | None:
         """The state in which a sentence's first and last word are read, if that is one for all.
 
-        With it as `initial_state` and without `use_boundaries`, `encode` gives the same as with
-        boundaries; computed once, it serves for all batches as long as the weights stay.
+        With it as `initial_state` and `add_bos_eos=False` `encode` gives the same vectors; computed
+        once, it serves for all batches as long as the weights stay.
 
         Returns:
             h and c of one row, in the order of `BiLMOutput.state`; None for a merged biLM.
         """
         if self.config.is_merged:
             return None
-        state: State = self._states(None, 1)
+        state: State = filled_state(self.stacks, None, 1)
         if self.config.sentence_boundaries:
-            begin, end = tf.unstack(self.char_cnn(boundary_char_ids(self.config.max_characters)))
-            state = self._state_after(begin, end, state, "inference")
+            bos, eos = tf.unstack(self.char_cnn(bos_eos_char_ids(self.config.max_characters)))
+            state = self._state_after(bos, eos, state, "inference")
         return [(h.numpy(), c.numpy()) for h, c in state]
-
-    def _check(self, name: str, inputs: tf.Tensor | tf.RaggedTensor, axes: str) -> None:
-        """Checks the type and the shape of character ids or word vectors."""
-        config = self.config
-        size = config.max_characters if inputs.dtype.is_integer else config.projection_dim
-        is_padded = not isinstance(inputs, tf.RaggedTensor)
-        if inputs.shape.rank != 3 or inputs.shape[-1] != size or is_padded != (name == "inputs"):
-            raise ValueError(
-                f"`{name}` must be character ids (int) of shape {axes}, {config.max_characters}) "
-                f"or word vectors (float) of shape {axes}, {config.projection_dim}). Received: "
-                f"{inputs.dtype.name}, {inputs.shape}."
-            )
 
     def _word_vectors(self, words: tf.RaggedTensor) -> tf.RaggedTensor:
         """Those of character ids or of word vectors."""
@@ -224,30 +225,16 @@ class BiLM(keras.Model):
             return words.with_values(self.char_cnn(words.values))
         return words.with_values(tf.cast(words.values, self.compute_dtype))
 
-    def _vectors_and_boundaries(self, words: tf.RaggedTensor) -> tuple[tf.RaggedTensor, tf.Tensor]:
+    def _vectors_and_bos_eos(self, words: tf.RaggedTensor) -> tuple[tf.RaggedTensor, tf.Tensor]:
         """The word vectors, and those of `<S>` and `</S>`, `(2, projection_dim)`."""
-        ids = boundary_char_ids(self.config.max_characters)
+        ids = bos_eos_char_ids(self.config.max_characters)
         if not words.dtype.is_integer:
             return self._word_vectors(words), self.char_cnn(tf.constant(ids))
         values = words.values
         if values.dtype.size < 4:
-            values = tf.cast(values, tf.int32)  # 8 bits do not hold the boundaries' ids
+            values = tf.cast(values, tf.int32)  # 8 bits do not hold the ids of <S> and </S>
         vectors = self.char_cnn(tf.concat([values, tf.constant(ids, values.dtype)], axis=0))
         return words.with_values(vectors[:-2]), vectors[-2:]
-
-    def _states(self, state: State | None, rows: int | tf.Tensor) -> list[Any]:
-        """The given states, with zeros for those that are None."""
-        layers = (*self.forward_layers, *self.backward_layers)
-        state = state or [None] * len(layers)
-        if len(state) != len(layers):
-            raise ValueError(
-                f"`initial_state` must have {len(layers)} pairs (h, c), one for each layer and "
-                f"direction. Received: {len(state)}."
-            )
-        return [
-            layer.zero_state(rows) if pair is None else pair
-            for layer, pair in zip(layers, state, strict=True)
-        ]
 
     def _state_after(
         self,
@@ -271,20 +258,19 @@ class BiLM(keras.Model):
         word_vectors: tf.RaggedTensor,
         initial_state: State | None,
         gradient: Gradient,
+        inputs_repeat: bool,
         drop: Drop | None,
     ) -> BiLMOutput:
         """Runs the LSTMs over word vectors as they are, without sentence boundaries."""
         is_inference = gradient == "inference"
-        state = self._states(initial_state, 1 if is_inference else word_vectors.nrows())
+        rows = 1 if is_inference else word_vectors.nrows()
         outputs, final_state = run_stacks(
             self.stacks,
             [pack(word_vectors, go_backwards) for go_backwards in (False, True)],
-            state,
+            filled_state(self.stacks, initial_state, rows),
             gradient,
-            inputs_repeat=drop is None,
-            merge=functools.partial(self._merge, word_vectors.values)
-            if self.config.is_merged
-            else None,
+            inputs_repeat,
+            merge=self._merge(word_vectors.values),
             drop=drop,
         )
         forward, backward = (
@@ -294,15 +280,12 @@ class BiLM(keras.Model):
         state_after = () if is_inference else tuple(final_state)
         return BiLMOutput(word_vectors, forward, backward, None, state_after)
 
-    def _merge(
-        self, word_vectors: tf.Tensor, forward: tf.Tensor, backward: tf.Tensor
-    ) -> tuple[tf.Tensor, tf.Tensor]:
-        """The inputs of a merged biLM's next forward and backward layer."""
-        if self.config.merge == "concat":
-            merged = tf.concat([word_vectors, forward, backward], axis=-1)
-        else:
-            merged = tf.concat([word_vectors + forward, word_vectors + backward], axis=-1)
-        return merged, merged
+    def _merge(self, word_vectors: tf.Tensor) -> Merge | None:
+        """What makes a merged biLM's next inputs; None for a separate one."""
+        if not self.config.is_merged:
+            return None
+        merge = concat_layers if self.config.merge == "concat" else add_layers
+        return functools.partial(merge, word_vectors)
 
     def compute_mask(self, inputs: Any, mask: Any = None) -> None:
         """None: the mask is a part of the output."""

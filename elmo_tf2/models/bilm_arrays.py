@@ -7,6 +7,7 @@ import keras
 import numpy as np
 
 from elmo_tf2.models.bilm import BiLM
+from elmo_tf2.weights.schema import encoder_weights
 
 
 def bilm_arrays(bilm: BiLM) -> dict[str, np.ndarray]:
@@ -20,8 +21,8 @@ def bilm_arrays(bilm: BiLM) -> dict[str, np.ndarray]:
         of the convolutions have one axis more.
     """
     return {
-        name: np.asarray(keras.ops.convert_to_numpy(variable), np.float32)[window]
-        for name, (variable, window) in named_variables(bilm).items()
+        name: np.asarray(keras.ops.convert_to_numpy(variable), np.float32)[index]
+        for name, (variable, index) in named_variables(bilm).items()
     }
 
 
@@ -35,15 +36,10 @@ def set_bilm_arrays(bilm: BiLM, arrays: Mapping[str, np.ndarray]) -> None:
     Raises:
         KeyError: if one is missing.
     """
-    for name, (variable, window) in named_variables(bilm).items():
+    for name, (variable, index) in named_variables(bilm).items():
         value = np.zeros(variable.shape, np.float32)
-        value[window] = np.reshape(arrays[name], value[window].shape)
+        value[index] = np.reshape(arrays[name], value[index].shape)
         variable.assign(value)
-
-
-_WHOLE: Any = ()
-_LEADING_AXIS: Any = np.newaxis
-_WITHOUT_FIRST_ROW: Any = slice(1, None)
 
 
 def named_variables(bilm: BiLM) -> dict[str, tuple[keras.Variable, Any]]:
@@ -55,26 +51,15 @@ def named_variables(bilm: BiLM) -> dict[str, tuple[keras.Variable, Any]]:
     Returns:
         Each with the index that gives the file's array from its value.
     """
-    cnn = bilm.char_cnn
-    named: dict[str, tuple[keras.Variable, Any]] = {
-        "char_embed": (cnn.embedding, _WITHOUT_FIRST_ROW)
+    return {
+        weight.name: (_variable(bilm, weight.variable), weight.index)
+        for weight in encoder_weights(bilm.config)
     }
-    for index, (kernel, bias) in enumerate(zip(cnn.kernels, cnn.biases, strict=True)):
-        named[f"CNN/W_cnn_{index}"] = kernel, _LEADING_AXIS
-        named[f"CNN/b_cnn_{index}"] = bias, _WHOLE
-    for index, highway in enumerate(cnn.highways):
-        named[f"CNN_high_{index}/W_carry"] = highway.carry_kernel, _WHOLE
-        named[f"CNN_high_{index}/b_carry"] = highway.carry_bias, _WHOLE
-        named[f"CNN_high_{index}/W_transform"] = highway.transform_kernel, _WHOLE
-        named[f"CNN_high_{index}/b_transform"] = highway.transform_bias, _WHOLE
-    if cnn.projection_kernel is not None:
-        named["CNN_proj/W_proj"] = cnn.projection_kernel, _WHOLE
-        named["CNN_proj/b_proj"] = cnn.projection_bias, _WHOLE
-    for direction, stack in enumerate((bilm.forward_layers, bilm.backward_layers)):
-        for index, lstm in enumerate(stack):
-            prefix = f"RNN_{direction}/RNN/MultiRNNCell/Cell{index}/LSTMCell"
-            named[f"{prefix}/W_0"] = lstm.kernel, _WHOLE
-            named[f"{prefix}/B"] = lstm.bias, _WHOLE
-            if lstm.projection_kernel is not None:
-                named[f"{prefix}/W_P_0"] = lstm.projection_kernel, _WHOLE
-    return named
+
+
+def _variable(bilm: BiLM, path: str) -> Any:
+    """What attributes and numbers lead to, as in `char_cnn.kernels.0`."""
+    found: Any = bilm
+    for step in path.split("."):
+        found = found[int(step)] if step.isdecimal() else getattr(found, step)
+    return found

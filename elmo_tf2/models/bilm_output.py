@@ -18,7 +18,7 @@ class BiLMOutput(NamedTuple):
         word_vectors: float tensor, `(batch, tokens, projection_dim)`; they know no context.
         forward: a tensor of that shape for every layer; they know the words up to this one. (Of a
             merged biLM only the first layer's do; the others know the whole sentence.)
-        backward: likewise; they know the words from this one on.
+        backward: the same backwards; they know the words from this one on.
         mask: bool tensor, `(batch, tokens)`; True marks a real token. Elsewhere vectors are 0.
         state: a pair h `(batch, projection_dim)`, c `(batch, units)` for every forward layer,
             then for every backward layer.

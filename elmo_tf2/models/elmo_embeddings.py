@@ -10,7 +10,6 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from elmo_tf2.arguments import check_bool, check_choice, check_integer
 from elmo_tf2.config import MAX_LAYERS, ElmoConfig
 from elmo_tf2.layers import ScalarMix
 from elmo_tf2.layers.lstm import Gradient
@@ -19,6 +18,7 @@ from elmo_tf2.models.bilm import BiLM
 from elmo_tf2.models.bilm_arrays import set_bilm_arrays
 from elmo_tf2.models.eager_encoding import encode_eagerly
 from elmo_tf2.models.preprocessor import (
+    SENTENCES_AS_WORDS,
     WordMask,
     are_sentences_as_words,
     as_tensor,
@@ -26,15 +26,9 @@ from elmo_tf2.models.preprocessor import (
     num_tokens,
     ragged_char_ids,
 )
-from elmo_tf2.presets import Preset, describe_presets, preset_folder, preset_names
+from elmo_tf2.presets import PresetsAttribute, preset_folder, preset_names
+from elmo_tf2.validation import check_bool, check_choice, check_integer
 from elmo_tf2.weights import ElmoWeights, read_model_folder
-
-
-class _Presets:
-    """An attribute of a class: the presets, read when it is asked for."""
-
-    def __get__(self, instance: object, owner: type) -> dict[str, Preset]:
-        return describe_presets()
 
 
 @keras.saving.register_keras_serializable(package="elmo_tf2")
@@ -58,7 +52,7 @@ class ElmoEmbeddings(keras.layers.Layer):
         layer_norm: bool, of `ScalarMix`, as the following.
         l2: float >= 0.
         dropout: float in [0, 1).
-        initial_weights: floats, one a layer of the biLM, or None for zeros.
+        initial_weights: floats, one per layer of the biLM, or None for zeros.
         initial_gamma: float.
         tokenizer: "spaces" or "words", see `elmo_tf2.data.tokenizers`: what makes words of
             sentences, as the text must be split that the model was trained on. None: the one of
@@ -71,8 +65,8 @@ class ElmoEmbeddings(keras.layers.Layer):
         inputs: one of
             - string tensor, `(batch,)`: sentences, split by the tokenizer;
             - string tensor, `(batch, tokens)`: words, padded with "" (an empty string before the
-              last word is a word); a sentence a row must not come as `(batch, 1)`, of which there
-              is a warning;
+              last word is a word); sentences must not come as `(batch, 1)`, of which there is a
+              warning;
             - ragged string tensor, `(batch, (tokens))`: words;
             - int tensor, `(batch, tokens, chars)`: character ids of `elmo_tf2.characters`, zeros
               where there is no word;
@@ -142,39 +136,29 @@ class ElmoEmbeddings(keras.layers.Layer):
         self._has_warned = False
         self.config = self.encoder.config
         self._word_mask = WordMask(self.config.tokenizer)
-        self.mixes = []
-        # A sum of few layers costs nothing, and with it the vectors are float32.
-        stores_less = self.dtype_policy.variable_dtype in ("bfloat16", "float16")
-        mix_dtype = "float32" if stores_less else self.dtype_policy
-        if output != "layers":
-            self.mixes = [
-                ScalarMix(
-                    self.config.num_layers + 1,
-                    layer_norm=layer_norm,
-                    l2=l2,
-                    dropout=dropout,
-                    initial_weights=initial_weights,
-                    initial_gamma=initial_gamma,
-                    name=f"mix_{index}",
-                    dtype=mix_dtype,
-                )
-                for index in range(num_mixes)
-            ]
-        if not self.trainable:  # which Keras tells to layers that are there when it is set
-            self.encoder.trainable = False
-            for mix in self.mixes:
-                mix.trainable = False
-        self._arguments = {
-            "output": output,
-            "num_mixes": num_mixes,
+        mix_arguments: dict[str, Any] = {
             "layer_norm": layer_norm,
             "l2": l2,
             "dropout": dropout,
             "initial_weights": None if initial_weights is None else list(initial_weights),
             "initial_gamma": initial_gamma,
         }
+        self._arguments = {"output": output, "num_mixes": num_mixes, **mix_arguments}
+        # A sum of few layers costs nothing, and with it the vectors are float32.
+        stores_less = self.dtype_policy.variable_dtype in ("bfloat16", "float16")
+        mix_dtype = "float32" if stores_less else self.dtype_policy
+        self.mixes = [
+            ScalarMix(
+                self.config.num_layers + 1, name=f"mix_{index}", dtype=mix_dtype, **mix_arguments
+            )
+            for index in range(0 if output == "layers" else num_mixes)
+        ]
+        if not self.trainable:  # Keras sets it in the layers that exist at that moment
+            self.encoder.trainable = False
+            for mix in self.mixes:
+                mix.trainable = False
 
-    presets = _Presets()
+    presets = PresetsAttribute()
 
     @classmethod
     def from_preset(cls, preset: str, **kwargs: Any) -> "ElmoEmbeddings":
@@ -197,8 +181,8 @@ class ElmoEmbeddings(keras.layers.Layer):
     def from_folder(cls, folder: str | os.PathLike[str], **kwargs: Any) -> "ElmoEmbeddings":
         """Makes the layer with the sizes and weights of a model folder.
 
-        A mix that the folder holds (a converted TF1 Hub module's, say) gives the initial values,
-        unless `initial_weights` or `initial_gamma` does.
+        A mix that the folder holds, for example a converted TF1 Hub module's, gives the initial
+        values, unless `initial_weights` or `initial_gamma` does.
 
         Args:
             folder: `options.json` and `weights.hdf5`, as bilm-tf's or as `elmo-tf2 convert` makes.
@@ -268,12 +252,7 @@ class ElmoEmbeddings(keras.layers.Layer):
         check_inputs(inputs, self.config.max_characters)
         if not self._has_warned and are_sentences_as_words(inputs):
             self._has_warned = True
-            warnings.warn(
-                "`inputs` have one word a row, (batch, 1), so a sentence is taken as one word. "
-                'Sentences have the shape (batch,): keras.Input((), dtype="string"). Words that '
-                'are meant have any number a row: keras.Input((None,), dtype="string").',
-                stacklevel=2,
-            )
+            warnings.warn(SENTENCES_AS_WORDS, stacklevel=2)
         return super().__call__(inputs, *args, **kwargs)
 
     def call(self, inputs: Any, training: bool | None = None) -> tf.Tensor | list[tf.Tensor]:

@@ -10,16 +10,19 @@ from elmo_tf2.layers.lstm import Gradient
 from elmo_tf2.layers.ragged import PackedSequence
 
 Pair = tuple[tf.Tensor, tf.Tensor]
+Stacks = Sequence[list[LSTMWithProjection]]  # of the forward and of the backward layers
+State = Sequence[Any]  # pairs h and c of every forward, then of every backward layer
 Drop = Callable[[tf.Tensor, int, int], tf.Tensor]
+Merge = Callable[[tf.Tensor, tf.Tensor], Pair]
 
 
 def run_stacks(
-    stacks: Sequence[Sequence[LSTMWithProjection]],
+    stacks: Stacks,
     sequences: Sequence[PackedSequence],
-    initial_state: Sequence[Pair],
+    initial_state: State,
     gradient: Gradient,
     inputs_repeat: bool = False,
-    merge: Callable[[tf.Tensor, tf.Tensor], Pair] | None = None,
+    merge: Merge | None = None,
     drop: Drop | None = None,
 ) -> tuple[list[list[PackedSequence]], list[Any]]:
     """Runs the forward and the backward stack of LSTMs over packed word vectors.
@@ -70,3 +73,30 @@ def _keep(vectors: tf.Tensor, direction: int, number: int) -> tf.Tensor:
 
 def _dropped(sequence: PackedSequence, drop: Drop, direction: int, number: int) -> PackedSequence:
     return sequence._replace(data=drop(sequence.data, direction, number))
+
+
+def filled_state(stacks: Stacks, state: State | None, rows: int | tf.Tensor) -> list[Any]:
+    """The given state, with zeros for what is None."""
+    layers = [layer for stack in stacks for layer in stack]
+    state = state or [None] * len(layers)
+    if len(state) != len(layers):
+        raise ValueError(
+            f"`initial_state` must have {len(layers)} pairs (h, c), one for each layer and "
+            f"direction. Received: {len(state)}."
+        )
+    return [
+        layer.zero_state(rows) if pair is None else pair
+        for layer, pair in zip(layers, state, strict=True)
+    ]
+
+
+def add_layers(word_vectors: tf.Tensor, forward: tf.Tensor, backward: tf.Tensor) -> Pair:
+    """[x; x] + [forward; backward], for both directions."""
+    merged = tf.concat([word_vectors + forward, word_vectors + backward], axis=-1)
+    return merged, merged
+
+
+def concat_layers(word_vectors: tf.Tensor, forward: tf.Tensor, backward: tf.Tensor) -> Pair:
+    """[x; forward; backward], for both directions."""
+    merged = tf.concat([word_vectors, forward, backward], axis=-1)
+    return merged, merged

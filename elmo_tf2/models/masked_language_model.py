@@ -83,7 +83,7 @@ class MaskedLanguageModel(PretrainingModel):
         output = self.bilm.encode(
             from_padded(char_ids, mask),
             gradient="store" if training else "recompute",
-            use_boundaries=False,
+            add_bos_eos=False,
             drop=self._drop if training else None,
         )
         return to_padded(output.layers()[-1].values, mask)

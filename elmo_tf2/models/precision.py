@@ -4,9 +4,9 @@ from typing import TypeVar
 
 import tensorflow as tf
 
-from elmo_tf2.arguments import check_choice
 from elmo_tf2.models.bilm import BiLM
 from elmo_tf2.models.elmo_embeddings import ElmoEmbeddings
+from elmo_tf2.validation import check_choice
 
 DTYPES = ("float32", "bfloat16")
 
@@ -14,18 +14,7 @@ Model = TypeVar("Model", BiLM, ElmoEmbeddings)
 
 
 def in_dtype(model: Model, dtype: str) -> Model:
-    """The model, its weights stored and its products computed in a dtype.
-
-    Args:
-        model: the model.
-        dtype: "float32" or "bfloat16". States and the layers' weighted sum are float32 in both.
-
-    Returns:
-        The model itself if it is so already, or else its copy.
-
-    Raises:
-        ValueError: if `dtype` is neither.
-    """
+    """The model, or a copy whose weights and products are in a dtype, "float32" or "bfloat16"."""
     check_choice("dtype", dtype, DTYPES)
     if not model.built:
         model.build()

@@ -9,12 +9,20 @@ import numpy as np
 import tensorflow as tf
 
 from elmo_tf2.characters import words_to_char_ids
+from elmo_tf2.config import ElmoConfig
 from elmo_tf2.data.tokenizers import token_lengths, tokenize
 from elmo_tf2.layers.ragged import from_padded
 
 _TENSORS = (tf.Tensor, tf.Variable, tf.RaggedTensor, keras.KerasTensor)
 _TEXT = (str, bytes)
 _MISSING = ("None", "nan", "<NA>", "NaT")  # as NumPy and pandas print a value that is not there
+
+
+SENTENCES_AS_WORDS = (
+    "`inputs` have one word per row, (batch, 1): a sentence is taken as one word. Sentences have "
+    'the shape (batch,): keras.Input((), dtype="string"). Words that are meant have any number per '
+    'row: keras.Input((None,), dtype="string").'
+)
 
 
 def as_tensor(inputs: Any) -> Any:
@@ -88,10 +96,24 @@ def check_inputs(inputs: Any, max_characters: int) -> None:
     )
 
 
-def are_sentences_as_words(inputs: Any) -> bool:
-    """Whether there is one word a row, which most likely is a sentence that was to be split.
+def check_words(
+    name: str, inputs: tf.Tensor | tf.RaggedTensor, axes: str, config: ElmoConfig
+) -> None:
+    """Checks the type and the shape of what a `BiLM` takes."""
+    size = config.max_characters if inputs.dtype.is_integer else config.projection_dim
+    is_padded = not isinstance(inputs, tf.RaggedTensor)
+    if inputs.shape.rank != 3 or inputs.shape[-1] != size or is_padded != (name == "inputs"):
+        raise ValueError(
+            f"`{name}` must be character ids (int) of shape {axes}, {config.max_characters}) "
+            f"or word vectors (float) of shape {axes}, {config.projection_dim}). Received: "
+            f"{inputs.dtype.name}, {inputs.shape}."
+        )
 
-    Words that are known must have a space among them: a batch may well have one word a row.
+
+def are_sentences_as_words(inputs: Any) -> bool:
+    """Whether there is one word per row, which most likely is a sentence that was to be split.
+
+    Words that are known must have a space among them: a batch may well have one word per row.
     """
     if inputs.dtype != "string" or len(inputs.shape) != 2:
         return False

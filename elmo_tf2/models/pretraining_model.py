@@ -6,11 +6,11 @@ from typing import Any, NamedTuple
 import keras
 import tensorflow as tf
 
-from elmo_tf2.arguments import MAX_SEED, check_integer, check_rate
 from elmo_tf2.config import ElmoConfig
 from elmo_tf2.data.windows import Window
 from elmo_tf2.layers import SampledSoftmax
 from elmo_tf2.models.bilm import BiLM
+from elmo_tf2.validation import MAX_SEED, check_integer, check_rate
 
 
 class WindowLoss(NamedTuple):

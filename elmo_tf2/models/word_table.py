@@ -49,15 +49,7 @@ class WordTable(tf.train.Checkpoint):
         return words_to_char_ids(words, bilm.config.max_characters)
 
     def word_vectors(self, bilm: BiLM, words: tf.Tensor) -> tf.Tensor:
-        """What `bilm.char_cnn` gives for words, computed only for those outside the table.
-
-        Args:
-            bilm: the encoder.
-            words: string tensor, `(words,)`.
-
-        Returns:
-            float tensor, `(words, projection_dim)`.
-        """
+        """What `bilm.char_cnn` gives for words, computed only for those outside the table."""
         places = self._places.lookup(words)
         vectors = tf.gather(self.vectors, tf.maximum(places, 0))
         outside = tf.where(places < 0)

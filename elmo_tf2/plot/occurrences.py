@@ -16,13 +16,7 @@ _MAX_NEAR = 50_000
 
 
 class Occurrence(NamedTuple):
-    """A word in its sentence.
-
-    Attributes:
-        sentence: the sentence; its number tells nothing.
-        token: number of the word in it.
-        label: of the sentence, "" without labels.
-    """
+    """A sentence, whose number means nothing, the number of the word in it, and its label or ""."""
 
     sentence: Sentence
     token: int
@@ -43,13 +37,7 @@ class Occurrence(NamedTuple):
 
 
 class Occurrences(NamedTuple):
-    """A word in a text.
-
-    Attributes:
-        drawn: those that were drawn, in the order of the text.
-        number: how many there are.
-        sentences: how many sentences have one or more.
-    """
+    """Those that were drawn at random, and the number of all and of the sentences with one."""
 
     drawn: list[Occurrence]
     number: int
@@ -65,31 +53,7 @@ def find_occurrences(
     max_points: int = 500,
     on_progress: OnProgress | None = None,
 ) -> Occurrences:
-    r"""Finds a word in a text.
-
-    Args:
-        word: the word.
-        text: of one sentence a line: what `read_texts` reads.
-        tokenizer: "words" or "spaces": what makes words of a line.
-        ignore_case: whether capitals count as small letters.
-        labels: whether a line is a label, a tab and the sentence.
-        max_points: int > 0. If there are more, so many are drawn at random.
-        on_progress: as of `read_texts`.
-
-    Returns:
-        The occurrences.
-
-    Raises:
-        FileNotFoundError: if there is no such text.
-        ValueError: if the word occurs less than twice or is none to the tokenizer, a line is too
-            long or has no label, or the text can't be read.
-
-    Example:
-    >>> _ = Path("text.txt").write_text("We eat apples.\nAn apple a day, an apple a night!\n")
-    >>> found = find_occurrences("apple", "text.txt", "words")
-    >>> found.number, found.sentences, found.drawn[1].place()
-    (2, 1, ('An apple a day, an apple a night!', 19, 24))
-    """
+    """Finds a word in a text of one sentence per line; at most `max_points` are drawn."""
     fold = _folded if ignore_case else bytes
     wanted = _checked(word, tokenizer)
     needle = fold(wanted)
@@ -102,14 +66,14 @@ def find_occurrences(
             near.update(part.strip(_MARKS) for _, line in lines for part in line.split())
         number += len(lines)
         for label, sentence in _split(lines, tokenizer, lambda line: needle in fold(line)):
-            places = [index for index, part in enumerate(sentence.words) if fold(part) == needle]
-            if places and len(sentence.words) > MAX_TOKENS:
+            tokens = [token for token, part in enumerate(sentence.words) if fold(part) == needle]
+            if tokens and len(sentence.words) > MAX_TOKENS:
                 raise _too_long(text, sentence)
-            for index in places:
-                sample.add(Occurrence(sentence, index, label))
-            sentences += bool(places)
+            for token in tokens:
+                sample.add(Occurrence(sentence, token, label))
+            sentences += bool(tokens)
     if not number:
-        raise ValueError(f"{text} is empty. Expected: a text of one sentence a line.")
+        raise ValueError(f"{text} is empty. Expected: a text of one sentence per line.")
     if not sample.added:
         raise ValueError(
             f"{text} does not have the word {readable(wanted)!r}.{_like(wanted, near)}"
@@ -169,15 +133,15 @@ def _too_long(text: str | os.PathLike[str], sentence: Sentence) -> ValueError:
 
 
 def _like(word: bytes, near: set[bytes]) -> str:
-    """What to say of words of the text that are like one."""
-    forms: dict[str, list[str]] = {}
+    """The end of a message: which words of the text are like one."""
+    words: dict[str, list[str]] = {}
     for part in sorted(near):
-        forms.setdefault(_folded(part).decode(), []).append(readable(part))
+        words.setdefault(_folded(part).decode(), []).append(readable(part))
     folded = _folded(word).decode()
-    if folded in forms:
+    if folded in words:
         return (
-            f" It has {', '.join(map(repr, forms[folded]))}: take every case (`ignore_case=True`, "
+            f" It has {', '.join(map(repr, words[folded]))}: take every case (`ignore_case=True`, "
             "on the command line `--ignore-case`), or give it so."
         )
-    close = [form for match in difflib.get_close_matches(folded, forms) for form in forms[match]]
+    close = [near for match in difflib.get_close_matches(folded, words) for near in words[match]]
     return f" It has words that are like it: {', '.join(map(repr, close))}." if close else ""

@@ -24,15 +24,7 @@ def write_page(
     groups: Sequence[Group],
     quotes: Sequence[Quote],
 ) -> None:
-    """Writes a page.
-
-    Args:
-        path: the file.
-        title: what is shown.
-        planes: by the panel's title, the points, `(quotes, 2)`.
-        groups: the groups, in order.
-        quotes: the sentences, by group.
-    """
+    """Writes a page of panels, by title the points `(quotes, 2)`, and of the quotes by group."""
     template = importlib.resources.files(__package__) / "page.html"
     number_of = {group.name: number for number, group in enumerate(groups)}
     sentences: list[list[str]] = [[] for _ in groups]
@@ -40,18 +32,16 @@ def write_page(
         sentences[number_of[quote.group]].append(_sentence(index, quote))
     page = string.Template(template.read_text(encoding="utf-8")).substitute(
         title=escape(title),
-        styles="\n".join(
-            f".s{number} {{ fill: {colour}; --colour: {colour} }}"
-            for number, colour in enumerate(style_of(n).colour for n in range(len(groups)))
-        ),
-        panels="\n".join(
-            _panel(name, points, quotes, number_of) for name, points in planes.items()
-        ),
-        groups="\n".join(
-            _group(number, group, sentences[number]) for number, group in enumerate(groups)
-        ),
+        styles="\n".join(_style(number) for number in range(len(groups))),
+        panels="\n".join(_panel(name, planes[name], quotes, number_of) for name in planes),
+        groups="\n".join(map(_group, range(len(groups)), groups, sentences)),
     )
     path.write_text(page, encoding="utf-8", newline="\n")
+
+
+def _style(number: int) -> str:
+    colour = style_of(number).colour
+    return f".s{number} {{ fill: {colour}; --colour: {colour} }}"
 
 
 def _panel(
@@ -62,10 +52,9 @@ def _panel(
     low, spread = points.min(axis=0), np.ptp(points, axis=0)
     share = np.divide(points - low, spread, out=np.full(points.shape, 0.5), where=spread > 0)
     share[:, 1] = 1 - share[:, 1]  # SVG counts from the top
+    places = _MARGIN + share * (size - 2 * _MARGIN)
     marks = []
-    for index, ((x, y), quote) in enumerate(
-        zip(_MARGIN + share * (size - 2 * _MARGIN), quotes, strict=True)
-    ):
+    for index, ((x, y), quote) in enumerate(zip(places, quotes, strict=True)):
         group = number_of[quote.group]
         # Of several in one place the last one would hide the others.
         path = style_of(0 if is_flat else group).path

@@ -1,4 +1,4 @@
-"""Vectors as points, a panel a layer. It needs matplotlib, which the package does not install."""
+"""Vectors as points, one panel per layer. It needs matplotlib, which an extra installs."""
 
 import logging
 import warnings
@@ -40,17 +40,9 @@ def draw_panels(
     groups: Sequence[str],
     texts: Sequence[str],
 ) -> None:
-    """Draws points with their texts.
+    """Draws panels, by title the points `(number, 2)`, with the group and the text of each point.
 
-    Args:
-        path: the file, whose ending tells the format.
-        title: what is drawn.
-        planes: by the panel's title, the points, `(number, 2)`.
-        groups: the group of each point; those of a group come together.
-        texts: the text of each.
-
-    Raises:
-        ImportError: if there is no matplotlib.
+    The file's ending decides the format; the points of a group come together.
     """
     import matplotlib
     from matplotlib import font_manager
@@ -90,7 +82,7 @@ def draw_panels(
     if caught and Path(path).suffix.lower() != ".svg":
         _logger.warning(
             "No font that was found has all letters of the text: some are boxes in %s. A page "
-            "(.html) or an .svg leaves them to the fonts of whoever opens it.",
+            "(.html) or an .svg uses the fonts of the reader's machine.",
             Path(path).name,
         )
 
@@ -146,48 +138,44 @@ def _label(panel: Any, points: np.ndarray, texts: Mapping[int, tuple[str, str]])
     renderer = figure.canvas.get_renderer()
     figure.draw_without_rendering()
     frame = panel.get_window_extent(renderer)
-    places = panel.transData.transform(points)  # in pixels
-    taken = [(x - 8, y - 8, x + 8, y + 8) for x, y in places]
+    to_points = panel.transData.inverted().transform
+    pixels = panel.transData.transform(points)
+    taken = np.hstack([pixels - 8, pixels + 8])  # boxes: left, low, right, high
     # Those at the edges first, which have the fewest ways to go.
-    centre = places.mean(axis=0)
-    for index in sorted(texts, key=lambda row: -np.linalg.norm(places[row] - centre)):
-        x, y = places[index]
+    from_centre = np.linalg.norm(pixels - pixels.mean(axis=0), axis=1)
+    for index in sorted(texts, key=lambda row: -from_centre[row]):
         shown, colour = texts[index]
         text = panel.text(0, 0, shown, fontsize=9.5, color=colour, zorder=4)
-        box = text.get_window_extent(renderer)
-        best = min(
-            _candidates(x, y, box.width, box.height),
-            key=lambda place: _cost(place[1], taken, frame, place[0]),
-        )[1]
-        taken.append(best)
-        text.set_position(panel.transData.inverted().transform((best[0], best[1])))
-        nearest = (np.clip(x, best[0], best[2]), np.clip(y, best[1], best[3]))
-        if np.hypot(nearest[0] - x, nearest[1] - y) > 16:
-            line = panel.transData.inverted().transform([(x, y), nearest])
+        size = text.get_window_extent(renderer).size
+        boxes = _boxes(*pixels[index], *size)
+        box = boxes[np.argmin(_covered(boxes, taken, frame) + 25 * _STEPS)]
+        taken = np.vstack([taken, box])
+        text.set_position(to_points(box[:2]))
+        nearest = np.clip(pixels[index], box[:2], box[2:])
+        if np.linalg.norm(nearest - pixels[index]) > 16:
+            line = to_points([pixels[index], nearest])
             panel.plot(*line.T, color=colour, linewidth=0.6, alpha=0.6, zorder=2)
 
 
-_Box = tuple[float, float, float, float]
+# Where a text may be: steps away from its point; 0, half or all of it to the left; below to above.
+_STEPS, _ACROSS, _UP = np.array(
+    [place for place in product(range(9), (0, 0.5, 1), (-1, 0, 1)) if place[1:] != (0.5, 0)]
+).T
 
 
-def _candidates(x: float, y: float, width: float, height: float) -> list[tuple[float, _Box]]:
-    """Boxes of a size round a point, with their distance in steps."""
-    boxes = []
-    for step, (across, up) in product(range(9), product((0.0, 0.5, 1.0), (-1, 0, 1))):
-        if up == 0 and across == 0.5:
-            continue
-        left = x - across * width + (0.5 - across) * 2 * (11 + 3 * step if up == 0 else 4)
-        low = y - height / 2 + up * (height / 2 + 10 + step * height * 0.6)
-        boxes.append((float(step), (left, low, left + width, low + height)))
-    return boxes
+def _boxes(x: float, y: float, width: float, height: float) -> np.ndarray:
+    """Boxes of a size round a point, `(boxes, 4)`."""
+    gap = np.where(_UP == 0, 11 + 3 * _STEPS, 4)
+    left = x - _ACROSS * width + (1 - 2 * _ACROSS) * gap
+    low = y - height / 2 + _UP * (height / 2 + 10 + _STEPS * height * 0.6)
+    return np.stack([left, low, left + width, low + height], axis=1)
 
 
-def _cost(box: _Box, taken: list[_Box], frame: Any, distance: float) -> float:
-    covered = sum(
-        max(0.0, min(box[2], other[2]) - max(box[0], other[0]))
-        * max(0.0, min(box[3], other[3]) - max(box[1], other[1]))
-        for other in taken
-    )
-    outside = max(0.0, frame.x0 + 4 - box[0]) + max(0.0, box[2] - frame.x1 + 4)
-    outside += max(0.0, frame.y0 + 4 - box[1]) + max(0.0, box[3] - frame.y1 + 4)
-    return covered + 100 * outside + 25 * distance
+def _covered(boxes: np.ndarray, taken: np.ndarray, frame: Any) -> np.ndarray:
+    """How much each box covers of those that are taken; being outside the frame counts too."""
+    low = np.maximum(boxes[:, np.newaxis, :2], taken[:, :2])
+    high = np.minimum(boxes[:, np.newaxis, 2:], taken[:, 2:])
+    covered = np.maximum(high - low, 0).prod(axis=-1).sum(axis=-1)
+    below = np.maximum((frame.x0 + 4, frame.y0 + 4) - boxes[:, :2], 0).sum(axis=1)
+    above = np.maximum(boxes[:, 2:] - (frame.x1 - 4, frame.y1 - 4), 0).sum(axis=1)
+    return covered + 100 * (below + above)

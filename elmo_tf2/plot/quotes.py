@@ -22,19 +22,12 @@ class Quote(NamedTuple):
     group: str
 
     def clipped(self, length: int) -> "Quote":
-        """A part of the sentence round the word, with "…" where something is left out.
-
-        Args:
-            length: the most characters, these marks not counted, nor what of the word is beyond.
-
-        Returns:
-            The part.
-        """
+        """The part of so many characters round the word, with "…" where something is left out."""
         text, start, end, group = self
         # What has no spaces, such as Chinese, is cut anywhere.
         spans = [match.span() for match in re.finditer(rf"\S{{1,{length}}}", text)]
-        place = next(index for index, span in enumerate(spans) if span[1] > start)
-        first, last = place, place + 1
+        first = next(index for index, span in enumerate(spans) if span[1] > start)
+        last = first + 1
         is_left_next = True
         while True:
             steps = [(first - 1, last), (first, last + 1)]

@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-# Of Okabe and Ito: told apart by the colour-blind, and by their marks without colour.
+# Of Okabe and Ito: safe for the colour-blind, and each with a mark for print without colour.
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 # As matplotlib calls them, and in SVG.
 _MARKS = (
@@ -18,13 +18,7 @@ MAX_GROUPS = len(_COLOURS) * len(_MARKS)
 
 
 class Style(NamedTuple):
-    """How the points of a group are drawn.
-
-    Attributes:
-        colour: "#0072B2" say.
-        marker: the mark in matplotlib.
-        path: its outline in SVG.
-    """
+    """How the points of a group are drawn: a mark as matplotlib calls it, and its path in SVG."""
 
     colour: str
     marker: str
@@ -32,17 +26,6 @@ class Style(NamedTuple):
 
 
 def style_of(group: int) -> Style:
-    """The style of a group.
-
-    Args:
-        group: its number, from 0. From `MAX_GROUPS` on styles come again.
-
-    Returns:
-        The style.
-
-    Example:
-    >>> style_of(0).colour, style_of(0).marker
-    ('#0072B2', 'o')
-    """
-    rounds, place = divmod(group, len(_COLOURS))
-    return Style(_COLOURS[place], *_MARKS[(place + rounds) % len(_MARKS)])
+    """The style of the group of a number, from 0. From `MAX_GROUPS` on styles come again."""
+    round_, index = divmod(group, len(_COLOURS))
+    return Style(_COLOURS[index], *_MARKS[(index + round_) % len(_MARKS)])

@@ -7,25 +7,14 @@ DECIMALS = 5
 
 
 def unit_vectors(vectors: np.ndarray) -> np.ndarray:
-    """Scales vectors to length 1.
-
-    Args:
-        vectors: array, `(number, dimensions)`.
-
-    Returns:
-        array of the same shape.
-    """
+    """Scales vectors `(number, dimensions)` to length 1."""
     return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
 
 
 def plane_of(vectors: np.ndarray) -> np.ndarray:
-    """The two principal components of vectors.
+    """The two principal components of vectors scaled to length 1, `(number, 2)`.
 
-    Args:
-        vectors: array, `(number, dimensions)`, scaled to length 1 first.
-
-    Returns:
-        float array, `(number, 2)`; zeros if all vectors are equal but for rounding.
+    Zeros if all vectors are equal but for rounding.
     """
     unit = unit_vectors(vectors)
     centred = unit - unit.mean(axis=0)
@@ -37,22 +26,7 @@ def plane_of(vectors: np.ndarray) -> np.ndarray:
 
 
 def clusters_of(vectors: np.ndarray, number: int) -> list[int]:
-    """Finds clusters by k-means.
-
-    Args:
-        vectors: array, `(number, dimensions)`, scaled to length 1 first.
-        number: of clusters, int > 0. More than one need scikit-learn.
-
-    Returns:
-        The cluster of every vector, from 0.
-
-    Raises:
-        ValueError: if fewer vectors than that differ.
-
-    Example:
-    >>> clusters_of(np.array([[1, 0], [0, 1], [5, 0]]), 1)
-    [0, 0, 0]
-    """
+    """The number of each vector's cluster, from 0, by k-means of vectors scaled to length 1."""
     if number == 1:
         return [0] * len(vectors)
     from sklearn.cluster import KMeans

@@ -7,20 +7,19 @@ from typing import NamedTuple
 
 import numpy as np
 
-from elmo_tf2.arguments import check_choice, check_integer
-from elmo_tf2.config import TOKENIZERS
 from elmo_tf2.data.text_files import OnProgress, find_texts
-from elmo_tf2.feature_files import check_installed, check_picture
+from elmo_tf2.feature_files import check_picture
 from elmo_tf2.features.encoder import Encoder, Model, encoder_of
 from elmo_tf2.features.sample import encoded
-from elmo_tf2.features.text import readable
-from elmo_tf2.files import check_free, completed
+from elmo_tf2.features.text import check_choices, readable
+from elmo_tf2.files import atomic_write, check_free
 from elmo_tf2.plot.occurrences import Occurrence, find_occurrences
 from elmo_tf2.plot.page import write_page
 from elmo_tf2.plot.picture import draw_panels
 from elmo_tf2.plot.quotes import Group, Quote
 from elmo_tf2.plot.styles import MAX_GROUPS
 from elmo_tf2.plot.vectors import clusters_of, most_typical, plane_of
+from elmo_tf2.validation import check_integer
 
 
 class WordPlot(NamedTuple):
@@ -60,19 +59,19 @@ def plot_word(
     on_search: OnProgress | None = None,
     on_embed: OnProgress | None = None,
 ) -> WordPlot:
-    r"""Draws the vectors of a word in the sentences of a text, a panel a layer.
+    r"""Draws the vectors of a word in the sentences of a text, one panel per layer.
 
-    Each panel is the plane of their two principal components. The output's ending tells its kind:
-    `.png` and `.svg`, pictures by matplotlib; `.html`, a page by itself with the sentences beside
-    the panels: a point or a sentence that is pointed at is marked wherever it is.
+    Each panel is the plane of their two principal components. The output's ending decides the
+    format: `.png` and `.svg`, pictures by matplotlib; `.html`, a page by itself with the sentences
+    beside the panels: a point or a sentence that is pointed at is marked wherever it is.
 
     Args:
         model: what `embed_file` takes.
         word: the word.
-        text: a file of one sentence a line, plain or compressed with gzip or xz; "-" is standard
+        text: a file of one sentence per line, plain or compressed with gzip or xz; "-" is standard
             input. Memory does not grow with it.
         output_path: the file to make.
-        clusters: int > 0. Number of clusters by k-means, told apart by colours and marks. More
+        clusters: int > 0. Number of clusters by k-means, with a colour and a mark each. More
             than one need scikit-learn.
         layer: number of the layer whose vectors are clustered. None: the last one.
         labels: bool. Whether a line is a label, a tab and the sentence; points are coloured by
@@ -101,13 +100,10 @@ def plot_word(
     (3, 2, ['without context', 'layer 1', 'layer 2'])
     """
     output = Path(output_path)
-    check_picture(output)
     check_integer("clusters", clusters, maximum=MAX_GROUPS)
     check_integer("max_points", max_points, minimum=2)
-    if tokenizer is not None:
-        check_choice("tokenizer", tokenizer, TOKENIZERS)
-    if clusters > 1 and not labels:
-        check_installed("sklearn", "Clusters need scikit-learn")
+    check_choices(tokenizer)
+    check_picture(output, 1 if labels else clusters)
     check_free(output, overwrite, inputs=[model, *find_texts([text])])
     encoder = encoder_of(model)
     by = _layer(layer, len(encoder.layers))
@@ -120,33 +116,28 @@ def plot_word(
     else:
         names = [f"cluster {number}" for number in _by_size(clusters_of(vectors[by], clusters))]
     quotes = [
-        Quote(*occurrence.place(), group)
-        for occurrence, group in zip(found.drawn, names, strict=True)
+        Quote(*occurrence.place(), name)
+        for occurrence, name in zip(found.drawn, names, strict=True)
     ]
     groups = _groups(quotes, vectors[by])
-    place = {group.name: number for number, group in enumerate(groups)}
-    order = sorted(range(len(quotes)), key=lambda row: place[quotes[row].group])
+    rank = {group.name: number for number, group in enumerate(groups)}
+    order = sorted(range(len(quotes)), key=lambda row: rank[quotes[row].group])
     planes = {
         f"layer {number}" if number else "without context": plane_of(layer_vectors[order])
         for number, layer_vectors in enumerate(vectors)
     }
     quotes = [quotes[row] for row in order]
-    with completed(output, overwrite) as unfinished:
-        word = readable(os.fsencode(word))
-        title = f"“{word}”, {found.number:,} times in {found.sentences:,} sentences"
-        if found.number > len(quotes):
-            title += f"; {len(quotes):,} drawn"
+    word = readable(os.fsencode(word))
+    title = f"“{word}”, {found.number:,} times in {found.sentences:,} sentences"
+    if found.number > len(quotes):
+        title += f"; {len(quotes):,} drawn"
+    with atomic_write(output, overwrite) as new:
         if output.suffix.lower() == ".html":
-            write_page(unfinished, title, planes, groups, quotes)
+            write_page(new, title, planes, groups, quotes)
         else:
             named = {group.name: f"{group.name} ({group.size:,})" for group in groups}
-            draw_panels(
-                unfinished,
-                title,
-                planes,
-                [named[quote.group] for quote in quotes],
-                [quote.snippet() for quote in quotes],
-            )
+            texts = [quote.snippet() for quote in quotes]
+            draw_panels(new, title, planes, [named[quote.group] for quote in quotes], texts)
     return WordPlot(output, word, found.number, found.sentences, groups, quotes, planes)
 
 
@@ -190,7 +181,7 @@ def _groups(quotes: list[Quote], vectors: np.ndarray) -> list[Group]:
         groups.append(Group(name, size, quotes[rows[most_typical(vectors[rows])]]))
     if len(groups) > MAX_GROUPS:
         raise ValueError(
-            f"There can be {MAX_GROUPS} groups at most, to be told apart. Found: {len(groups):,}, "
-            f"such as {groups[0].name[:40]!r} and {groups[1].name[:40]!r}."
+            f"There can be at most {MAX_GROUPS} groups, or they would look alike. Found: "
+            f"{len(groups):,}, such as {groups[0].name[:40]!r} and {groups[1].name[:40]!r}."
         )
     return groups

@@ -49,6 +49,13 @@ def describe_presets() -> dict[str, Preset]:
     return {folder.name: _describe(folder) for folder in folders if _has_weights(folder)}
 
 
+class PresetsAttribute:
+    """An attribute of a class: the presets, read when it is asked for."""
+
+    def __get__(self, instance: object, owner: type) -> dict[str, Preset]:
+        return describe_presets()
+
+
 def _describe(folder: Path) -> Preset:
     config = ElmoConfig.from_file(folder / "options.json")
     words = 0
@@ -72,16 +79,6 @@ def _has_weights(folder: Path) -> bool:
 def preset_folder(name: str) -> Path:
     """The model folder of a preset.
 
-    Args:
-        name: of `preset_names`.
-
-    Returns:
-        The folder's path.
-
-    Raises:
-        FileNotFoundError: if this copy of the package has no weights of it.
-        ValueError: if there is no such preset.
-
     Example:
     >>> preset_folder("elmo_maxi_en")
     Traceback (most recent call last):
@@ -101,18 +98,7 @@ def preset_folder(name: str) -> Path:
 
 
 def find_model(model: str | os.PathLike[str]) -> Path:
-    """The path of a model that is named by its path or, if there is nothing, as a preset.
-
-    Args:
-        model: a path, a checkpoint's prefix, or a name of `preset_names`; "~" at its beginning is
-            the user's own folder.
-
-    Returns:
-        The path itself, or the preset's folder.
-
-    Raises:
-        FileNotFoundError: if it is a bare name, and of neither; or of a preset without weights.
-    """
+    """The path of a model that is named by its path or, if there is nothing, as a preset."""
     name = os.path.expanduser(model)
     path = Path(name)
     is_bare = path.name == name
@@ -128,14 +114,7 @@ def find_model(model: str | os.PathLike[str]) -> Path:
 
 
 def shown_name(model: str | os.PathLike[str]) -> str:
-    """The last part of a model's path, also of "..", with U+FFFD for what is not UTF-8.
-
-    Args:
-        model: a path.
-
-    Returns:
-        The name.
-    """
+    """The last part of a model's path, also of "..", with U+FFFD for what is not UTF-8."""
     return os.fsencode(os.path.basename(os.path.abspath(model))).decode("utf-8", "replace")
 
 

@@ -41,7 +41,7 @@ class Checkpoints:
     ) -> None:
         self._model = model
         self._folder = Path(folder)
-        latest_checkpoint(self._folder)  # TensorFlow's manager would begin anew, and in silence
+        latest_checkpoint(self._folder)  # TensorFlow's manager would start over without a word
         if not model.optimizer.built:
             model.optimizer.build(model.trainable_variables)
         self._variables: dict[str, Any] = {
@@ -71,15 +71,7 @@ class Checkpoints:
         return self._manager.latest_checkpoint
 
     def save(self) -> str:
-        """Writes a checkpoint.
-
-        Returns:
-            Its path.
-
-        Raises:
-            FloatingPointError: if a weight is NaN or infinite.
-            OSError: if the disk has no room; nothing of it stays.
-        """
+        """Writes a checkpoint."""
         for variable in self._model.trainable_variables:
             value = keras.ops.convert_to_tensor(variable)
             if not np.isfinite(float(tf.reduce_sum(value))):
@@ -121,12 +113,7 @@ class Checkpoints:
                     entry.unlink()
 
     def restore(self) -> None:
-        """Gives the model what the latest checkpoint has.
-
-        Raises:
-            FileNotFoundError: if there is none.
-            ValueError: if it is of another model or optimizer.
-        """
+        """Gives the model what the latest checkpoint has."""
         if self.latest is None:
             raise FileNotFoundError(f"There is no checkpoint in {self._folder}.")
         try:
@@ -134,6 +121,6 @@ class Checkpoints:
         except _DAMAGE as error:
             raise ValueError(
                 f"The checkpoint {self.latest} is damaged, or of another model or optimizer than "
-                "the configuration tells. Go on with the configuration of its own run, or begin "
-                f"anew in another folder. ({str(error).splitlines()[0]})"
+                "the configuration says. Go on with the configuration of its own run, or start "
+                f"over in another folder. ({str(error).splitlines()[0]})"
             ) from error

@@ -7,10 +7,10 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from elmo_tf2.arguments import check_integer
 from elmo_tf2.data import Vocabulary, text_windows
 from elmo_tf2.models import MaskedLanguageModel, PretrainingModel
 from elmo_tf2.training.score import masked_scores
+from elmo_tf2.validation import check_integer
 
 SENTENCES_AT_ONCE = 50_000
 _NO_WORDS = "The text has no words, so there is no perplexity."
@@ -22,7 +22,7 @@ class Perplexity(NamedTuple):
     Attributes:
         forward: of every word given those before it.
         backward: of every word given those after it.
-        mean: exp of the mean of both directions' losses, as bilm-tf tells it.
+        mean: exp of the mean of both directions' losses, as bilm-tf prints it.
         targets: number of words predicted in each direction, one more a sentence than it has
             tokens: its end, and its beginning.
         unknown: how many of them were outside the vocabulary, counted in the forward direction.
@@ -63,7 +63,7 @@ def perplexity(
     carried from sentence to sentence. With batch size 1 it is read as a whole (50,000 sentences at
     a time).
 
-    A masked language model reads each sentence by itself, as `sentence_scores` tells. Its
+    A masked language model reads each sentence by itself, as `sentence_scores` does. Its
     perplexity is that of words given both sides, and not to be compared with the other.
 
     Args:

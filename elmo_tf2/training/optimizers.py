@@ -8,14 +8,7 @@ from elmo_tf2.pretraining_config import PretrainingConfig
 
 
 def make_optimizer(config: PretrainingConfig) -> keras.optimizers.Optimizer:
-    """Makes the optimizer that a configuration describes.
-
-    Args:
-        config: the configuration.
-
-    Returns:
-        A Keras optimizer.
-    """
+    """Makes the optimizer that a configuration describes."""
     common = {
         "learning_rate": _learning_rate(config),
         "global_clipnorm": config.clip_norm,

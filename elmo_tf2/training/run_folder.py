@@ -8,12 +8,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from elmo_tf2.arguments import one_line, shown
 from elmo_tf2.data.text_files import read_lines, words_between_spaces
 from elmo_tf2.data.vocabulary_file import read_vocabulary, write_vocabulary
-from elmo_tf2.files import check_file, completed, full_disk_told
+from elmo_tf2.files import atomic_write, check_file, full_disk_told
 from elmo_tf2.locks import locked
 from elmo_tf2.pretraining_config import PretrainingConfig
+from elmo_tf2.validation import one_line, shown
 from elmo_tf2.weights.checkpoint_variables import check_checkpoint_path
 from elmo_tf2.weights.model_folder import OPTIONS_FILE, VOCABULARY_FILE
 from elmo_tf2.weights.pretraining_run import (
@@ -98,7 +98,7 @@ class RunFolder:
             with self.locked():
                 pass
         parts = [part.name for part in self._parts]
-        with completed(self.path, overwrite, parts=parts) as unfinished:
+        with atomic_write(self.path, overwrite, parts=parts) as unfinished:
             unfinished.mkdir()
             beside = RunFolder(unfinished)
             beside.config_file.write_text(config.to_yaml(), encoding="utf-8")
@@ -206,7 +206,7 @@ class RunFolder:
             update: the last to keep.
         """
         rows = [row for row in self.read_history() if int(row["update"]) <= update]
-        with completed(self.history_file, overwrite=True) as unfinished:
+        with atomic_write(self.history_file, overwrite=True) as unfinished:
             with open(unfinished, "w", encoding="utf-8", newline="") as file:
                 writer = csv.DictWriter(file, HISTORY_COLUMNS)
                 writer.writeheader()

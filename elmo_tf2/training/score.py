@@ -7,7 +7,6 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-from elmo_tf2.arguments import check_integer
 from elmo_tf2.characters import (
     BEGIN_SENTENCE_WORD,
     END_SENTENCE_WORD,
@@ -17,9 +16,10 @@ from elmo_tf2.characters import (
 from elmo_tf2.data import Vocabulary
 from elmo_tf2.data.text_files import read_lines
 from elmo_tf2.data.tokenizers import ragged_words
-from elmo_tf2.files import StrPath, check_free, completed
+from elmo_tf2.files import StrPath, atomic_write, check_free
 from elmo_tf2.layers.ragged import from_padded
 from elmo_tf2.models import LanguageModel, MaskedLanguageModel, PretrainingModel
+from elmo_tf2.validation import check_integer
 
 # A sentence's words are masked in as many turns, so about as many at once as in training.
 MASKED_IN_TURNS = 7
@@ -90,17 +90,7 @@ def masked_scores(
     vocabulary: Vocabulary,
     batch_size: int,
 ) -> Iterator[MaskedScore]:
-    """What `sentence_scores` gives for a masked language model.
-
-    Args:
-        model: the model.
-        sentences: tokens apart by spaces.
-        vocabulary: the model's.
-        batch_size: int > 0. Sentences at once; of no effect on the result.
-
-    Yields:
-        A `MaskedScore` for every sentence, in their order.
-    """
+    """What `sentence_scores` gives for a masked language model."""
     score = _score_function(_sum_of_masked, model, vocabulary)
     for (masked,), tokens, unknown in _score_numbers(score, sentences, batch_size):
         yield MaskedScore(masked, tokens, unknown)
@@ -153,7 +143,7 @@ def _sums_of_directions(
 ) -> list[tf.Tensor]:
     char_ids = sentences_to_char_ids(tokens, lengths, model.config.max_characters)
     words = from_padded(char_ids, mask)
-    output = model.bilm.encode(words, use_boundaries=False).padded(mask)
+    output = model.bilm.encode(words, add_bos_eos=False).padded(mask)
     sums = []
     for vectors, targets in (
         (output.forward[-1][:, :-1], ids[:, 1:]),
@@ -220,7 +210,7 @@ def write_scores(
     check_free(path, overwrite, inputs=[text])
     total = sum(map(len, read_lines(text)))
     with (
-        completed(path, overwrite) as unfinished,
+        atomic_write(path, overwrite) as unfinished,
         open(unfinished, "w", encoding="utf-8", newline="") as file,
     ):
         writer = csv.writer(file, delimiter="\t", lineterminator="\n")

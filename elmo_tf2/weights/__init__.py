@@ -1,18 +1,16 @@
 """Weights of ELMo models in every published form, read and written.
 
-Any form becomes one `ElmoWeights`, whose arrays have the names of bilm-tf's weight files.
+`schema` has every weight once, with its name and layout in each format. A file for each format
+finds its files and renames what they hold; `assemble` checks that and makes `ElmoWeights` of it.
 """
 
 from elmo_tf2.data.vocabulary_file import read_vocabulary, write_vocabulary
-from elmo_tf2.weights.elmo_weights import (
-    ElmoWeights,
-    Mix,
-    Softmax,
-    check_shapes,
-    expected_shapes,
-)
+from elmo_tf2.weights.check import check_shapes
+from elmo_tf2.weights.detect import KINDS, Kind, detect
+from elmo_tf2.weights.elmo_weights import ElmoWeights, Mix, Softmax
 from elmo_tf2.weights.model_folder import read_bilm_hdf5, read_model_folder, write_model_folder
-from elmo_tf2.weights.read import KINDS, Kind, detect, read_weights
+from elmo_tf2.weights.read import read_weights
+from elmo_tf2.weights.schema import expected_shapes
 from elmo_tf2.weights.tf1_checkpoint import read_tf1_checkpoint, write_tf1_checkpoint
 from elmo_tf2.weights.tf1_hub import read_tf1_hub
 from elmo_tf2.weights.vocabulary_embeddings import (

@@ -4,12 +4,13 @@ import glob
 import math
 import os
 from collections.abc import Iterable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from elmo_tf2.arguments import one_line
 from elmo_tf2.files import StrPath, check_file, check_utf8
+from elmo_tf2.validation import one_line
 from elmo_tf2.weights.elmo_weights import as_finite_float32
 
 if TYPE_CHECKING:
@@ -26,16 +27,9 @@ def _damage() -> tuple[type[Exception], ...]:
 
 
 class CheckpointVariables(NamedTuple):
-    """An open checkpoint.
+    """An open checkpoint: its path without `.index`, and its variables by their names."""
 
-    Attributes:
-        prefix: its path, without `.index`.
-        shapes: the shape of every variable by its name.
-        types: the type of every variable by its name.
-        reader: TensorFlow's reader of it.
-    """
-
-    prefix: str
+    path: str
     shapes: dict[str, tuple[int, ...]]
     types: "dict[str, tf.DType]"
     reader: Any
@@ -46,60 +40,33 @@ class CheckpointVariables(NamedTuple):
         return _OBJECT_GRAPH in self.shapes
 
     def check_stored(self, names: Iterable[str]) -> None:
-        """Checks that these variables are float arrays no larger than the checkpoint's data.
-
-        Args:
-            names: the variables that will be read.
-
-        Raises:
-            ValueError: if not.
-        """
+        """Checks that these variables are float arrays no larger than the checkpoint's data."""
         claimed = 0
         for name in names:
             if not self.types[name].is_floating:
                 raise ValueError(
-                    f"{self.prefix}: `{name}` must be a float array. "
+                    f"{self.path}: `{name}` must be a float array. "
                     f"Found: type {self.types[name].name}."
                 )
             claimed += math.prod(self.shapes[name]) * self.types[name].size
-        files = _data_files(self.prefix)
-        stored = sum(os.path.getsize(file) for file in files)
+        stored = sum(os.path.getsize(file) for file in _data_files(self.path))
         if claimed > stored:
             raise ValueError(
-                f"{self.prefix}: the checkpoint is cut short or damaged: its weights take "
+                f"{self.path}: the checkpoint is cut short or damaged: its weights take "
                 f"{claimed} bytes, its data files have {stored}. Copy or download it again."
             )
 
     def read(self, name: str) -> np.ndarray:
-        """Reads a variable that `check_stored` let pass.
-
-        Args:
-            name: the variable.
-
-        Returns:
-            float32 array.
-
-        Raises:
-            ValueError: if it is damaged, or a value is NaN or infinite.
-        """
+        """Reads a variable that passed `check_stored`, as finite float32 numbers."""
         try:
             values = self.reader.get_tensor(name)
         except _damage() as error:
-            raise ValueError(
-                f"{self.prefix}: `{name}` can't be read: {one_line(error)}."
-            ) from error
-        return as_finite_float32(values, self.prefix, name)
+            raise ValueError(f"{self.path}: `{name}` can't be read: {one_line(error)}.") from error
+        return as_finite_float32(values, self.path, name)
 
 
 def check_checkpoint_path(path: StrPath) -> None:
-    """Checks that TensorFlow finds a checkpoint that lies there.
-
-    Args:
-        path: the checkpoint's prefix, or its folder.
-
-    Raises:
-        ValueError: if it would not.
-    """
+    """Checks that TensorFlow finds a checkpoint with this prefix, or in this folder."""
     check_utf8(path)
     for mark in "[" if os.sep == "\\" else "[\\":
         if mark in os.fspath(path):
@@ -114,18 +81,7 @@ def _data_files(prefix: str) -> list[str]:
 
 
 def open_checkpoint(prefix: StrPath) -> CheckpointVariables:
-    """Opens a checkpoint.
-
-    Args:
-        prefix: its path, without `.index`.
-
-    Returns:
-        Its variables, none of them read yet.
-
-    Raises:
-        FileNotFoundError: if there is no such checkpoint.
-        ValueError: if it is damaged, or its path is none that TensorFlow finds.
-    """
+    """Opens a checkpoint, given its path without `.index`; no variable is read yet."""
     import tensorflow as tf
 
     prefix = os.fspath(prefix)
@@ -145,3 +101,14 @@ def open_checkpoint(prefix: StrPath) -> CheckpointVariables:
     return CheckpointVariables(
         prefix, {name: tuple(shape) for name, shape in shapes.items()}, types, reader
     )
+
+
+def named_as_latest(folder: Path) -> str:
+    """The checkpoint that TensorFlow's file `checkpoint` names in a folder, or ""."""
+    import tensorflow as tf
+
+    try:
+        state = tf.train.get_checkpoint_state(str(folder))
+    except ValueError:
+        state = None
+    return state.model_checkpoint_path if state else ""

@@ -1,14 +1,14 @@
 """The files of a model folder, and how they are found whatever their names."""
 
-import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import h5py
 
-from elmo_tf2.config import read_options
 from elmo_tf2.files import StrPath
+from elmo_tf2.options import read_options
 from elmo_tf2.weights.hdf5 import root_names
+from elmo_tf2.weights.schema import is_encoder_group
 
 OPTIONS_FILE = "options.json"
 WEIGHTS_FILE = "weights.hdf5"
@@ -23,13 +23,9 @@ def visible_files(folder: StrPath, pattern: str) -> list[Path]:
 
 
 def find_weights(folder: StrPath) -> list[Path]:
-    """Finds the weight files of a folder: `weights.hdf5`, or else what is one by its content.
+    """The weight files of a folder: `weights.hdf5`, or else what is one by its content.
 
-    Args:
-        folder: where to look.
-
-    Returns:
-        The files, also those named `.hdf5` or `.h5` that can't be read and so may be anything.
+    Files named `.hdf5` or `.h5` that can't be read, and so may be anything, are among them.
     """
     usual = Path(folder, WEIGHTS_FILE)
     if usual.exists():
@@ -44,36 +40,16 @@ def _may_hold_encoder(path: Path) -> bool:
     if not is_named_so and not (path.stat().st_size and h5py.is_hdf5(path)):
         return False
     try:
-        return has_encoder(root_names(path))
+        return any(map(is_encoder_group, root_names(path)))
     except ValueError:
         return True
 
 
-def has_encoder(names: Iterable[str]) -> bool:
-    """Whether these names at the top of an HDF5 file are of bilm-tf's weights.
-
-    Args:
-        names: of `root_names`.
-
-    Returns:
-        True if so.
-    """
-    return any(re.match("char_embed$|CNN|RNN", name) for name in names)
-
-
 def find_options(weights_file: StrPath) -> Path:
-    """Finds the options that belong to a weight file, beside it.
+    """The options beside a weight file.
 
-    Args:
-        weights_file: the weight file.
-
-    Returns:
-        A file of its own name, as in `elmo_weights.hdf5` and `elmo_options.json`; or else
-        `options.json`, the only one with such a name, or the only one that is such by its content.
-
-    Raises:
-        FileNotFoundError: if there is none.
-        ValueError: if several could be meant.
+    A file of its own name, as in `elmo_weights.hdf5` and `elmo_options.json`; or else
+    `options.json`, the only one with such a name, or the only one that is such by its content.
     """
     weights_file = Path(weights_file)
     folder, stem = weights_file.parent, weights_file.stem
@@ -93,20 +69,7 @@ def _are_options(path: Path) -> bool:
 
 
 def the_only(candidates: Sequence[Path], folder: StrPath, name: str) -> Path:
-    """The only one of the files that may be meant.
-
-    Args:
-        candidates: the files.
-        folder: where they are.
-        name: how such a file is usually called.
-
-    Returns:
-        The file.
-
-    Raises:
-        FileNotFoundError: if there is none.
-        ValueError: if there are several.
-    """
+    """The only one of the files in a folder that may be meant; usually it is called `name`."""
     if not candidates:
         raise FileNotFoundError(f"{folder} has no {name} and no other file like it.")
     if len(candidates) > 1:

@@ -2,14 +2,15 @@
 
 import math
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from typing import NamedTuple
 
 import h5py
 import numpy as np
 
-from elmo_tf2.arguments import check_choice, one_line
 from elmo_tf2.files import StrPath, check_file
+from elmo_tf2.validation import check_choice, one_line
 from elmo_tf2.weights.elmo_weights import as_finite_float32
 
 DTYPES = ("float32", "float16")
@@ -20,42 +21,42 @@ _MAX_COMPRESSION = 64
 _HDF5_ROOM = 2**18
 
 
+class Hdf5File(NamedTuple):
+    """An open file, and its datasets by their names."""
+
+    path: str
+    datasets: dict[str, h5py.Dataset]
+
+    @property
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """The shape of every dataset."""
+        return {name: dataset.shape for name, dataset in self.datasets.items()}
+
+    def check_stored(self, names: Iterable[str]) -> None:
+        """Checks that these datasets really are in the file, before memory is taken for them."""
+        for name in names:
+            check_stored(self.datasets[name], self.path)
+
+    def read(self, name: str) -> np.ndarray:
+        """Reads a dataset that passed `check_stored`, as finite float32 numbers."""
+        with damage_explained(self.path):
+            values = self.datasets[name][()]
+        return as_finite_float32(values, self.path, name)
+
+
 @contextmanager
-def open_hdf5(path: StrPath, what: str = "weight file") -> Iterator[dict[str, h5py.Dataset]]:
-    """Opens a file that holds plain float arrays and nothing else.
-
-    Args:
-        path: the file.
-        what: what to call it in messages.
-
-    Yields:
-        Every dataset by its name, none of them read yet.
-
-    Raises:
-        FileNotFoundError: if there is no such file.
-        ValueError: if it is a folder, no HDF5 file or a damaged one, or has links, or datasets
-            that are not float arrays of its own.
-    """
+def open_hdf5(path: StrPath, what: str = "weight file") -> Iterator[Hdf5File]:
+    """Opens a file that holds plain float arrays of its own and nothing else, no links either."""
     path = str(check_file(path, what))
     with damage_explained(path):
         file = h5py.File(path, "r")
     with file:
-        yield _datasets(file, path)
+        yield Hdf5File(path, _datasets(file, path))
 
 
 @contextmanager
 def damage_explained(path: StrPath) -> Iterator[None]:
-    """Makes one clear error of what h5py raises on a damaged file, which can be almost any.
-
-    Args:
-        path: the file.
-
-    Yields:
-        Nothing.
-
-    Raises:
-        ValueError: if h5py raised anything.
-    """
+    """Makes one ValueError of what h5py raises on a damaged file, which can be almost any."""
     try:
         yield
     except (OSError, RuntimeError, LookupError, TypeError, ValueError, AttributeError) as error:
@@ -93,19 +94,7 @@ def _member(group: h5py.Group, name: str) -> h5py.HLObject | None:
 
 
 def own_dataset(group: h5py.Group, name: str, path: StrPath) -> h5py.Dataset:
-    """A plain float array of the file's own.
-
-    Args:
-        group: where it is.
-        name: its name there.
-        path: the file, for messages.
-
-    Returns:
-        The dataset.
-
-    Raises:
-        ValueError: if there is something else under that name, or nothing.
-    """
+    """A plain float array of the file's own; anything else under that name is a ValueError."""
     with damage_explained(path):
         member = _member(group, name)
     _check_plain(member, name, path)
@@ -133,31 +122,13 @@ def _fault(member: h5py.HLObject | None) -> str | None:
 
 
 def root_names(path: StrPath) -> set[str]:
-    """The names at the top of an HDF5 file, of whatever they are.
-
-    Args:
-        path: the file.
-
-    Returns:
-        The names.
-
-    Raises:
-        ValueError: if the file is no HDF5 file or a damaged one.
-    """
+    """The names at the top of an HDF5 file, of whatever they are."""
     with damage_explained(path), h5py.File(path, "r") as file:
         return set(file)
 
 
 def check_stored(dataset: h5py.Dataset, path: StrPath) -> None:
-    """Checks that a dataset really is in the file, before memory is taken for it.
-
-    Args:
-        dataset: the dataset.
-        path: the file, for messages.
-
-    Raises:
-        ValueError: if it was never written, or claims far more bytes than the file has of it.
-    """
+    """Checks that a dataset was written, and claims no more bytes than the file can have of it."""
     with damage_explained(path):
         stored = dataset.id.get_storage_size()
     claimed = math.prod(dataset.shape) * dataset.dtype.itemsize
@@ -171,39 +142,8 @@ def check_stored(dataset: h5py.Dataset, path: StrPath) -> None:
     )
 
 
-def read_dataset(dataset: h5py.Dataset, path: StrPath) -> np.ndarray:
-    """Reads a dataset.
-
-    Args:
-        dataset: the dataset.
-        path: the file, for messages.
-
-    Returns:
-        float32 array.
-
-    Raises:
-        ValueError: if it is not in the file, see `check_stored`, or is damaged, or a value is NaN
-            or infinite.
-    """
-    check_stored(dataset, path)
-    with damage_explained(path):
-        values = dataset[()]
-    return as_finite_float32(values, str(path), dataset.name[1:])
-
-
 def write_hdf5(path: StrPath, arrays: Mapping[str, np.ndarray], dtype: str = "float32") -> None:
-    """Writes float datasets.
-
-    Args:
-        path: the file.
-        arrays: by dataset name.
-        dtype: "float32"; or "float16", which rounds all but scalars and vectors, as biases are,
-            and packs them.
-
-    Raises:
-        OSError: if the disk is full.
-        ValueError: if `dtype` is neither, or a value is past what float16 holds.
-    """
+    """Writes float datasets; "float16" rounds and packs all but scalars and vectors, as biases."""
     check_choice("dtype", dtype, DTYPES)
     _check_room(path, sum(np.size(array) for array in arrays.values()) * np.dtype(dtype).itemsize)
     with h5py.File(path, "w") as file:

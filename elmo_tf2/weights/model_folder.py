@@ -3,7 +3,7 @@
 - `options.json`: the sizes, as bilm-tf and AllenNLP read them.
 - `weights.hdf5`: the encoder, as bilm-tf and AllenNLP read it; and the mix of the layers, which
   they pass over, under the names of the published TF1 Hub module.
-- `vocab.txt`, optional: one word a line.
+- `vocab.txt`, optional: one word per line.
 - `softmax.hdf5`, optional: a language model's output layer. It is apart from the rest, for it may
   be the largest by far, and an embedding does not need it.
 
@@ -15,30 +15,20 @@ Reference:
  - `dump_weights` of [bilm-tf](https://github.com/allenai/bilm-tf)
 """
 
+import contextlib
 import dataclasses
 import json
 import os
 from pathlib import Path
 
-import h5py
 import numpy as np
 
-from elmo_tf2.arguments import check_choice
 from elmo_tf2.config import ElmoConfig
 from elmo_tf2.data.vocabulary_file import read_vocabulary, write_vocabulary
-from elmo_tf2.files import StrPath, check_free, completed
-from elmo_tf2.weights.elmo_weights import (
-    MIX_GAMMA,
-    MIX_WEIGHTS,
-    SOFTMAX_BIAS,
-    SOFTMAX_KERNEL,
-    ElmoWeights,
-    Mix,
-    Softmax,
-    check_mix_shapes,
-    check_shapes,
-    check_softmax_shapes,
-)
+from elmo_tf2.files import StrPath, atomic_write, check_free
+from elmo_tf2.validation import check_choice
+from elmo_tf2.weights.assemble import StoredWeights, assemble
+from elmo_tf2.weights.elmo_weights import ElmoWeights
 from elmo_tf2.weights.files import (
     OPTIONS_FILE,
     SOFTMAX_FILE,
@@ -48,8 +38,8 @@ from elmo_tf2.weights.files import (
     find_weights,
     the_only,
 )
-from elmo_tf2.weights.hdf5 import DTYPES, open_hdf5, read_dataset, write_hdf5
-from elmo_tf2.weights.variable_names import single_layer_name
+from elmo_tf2.weights.hdf5 import DTYPES, open_hdf5, write_hdf5
+from elmo_tf2.weights.schema import HDF5, LSTM_PROJECTION, MIX, SOFTMAX, by_name, weight_names
 
 MODEL_FOLDER_PARTS = (OPTIONS_FILE, WEIGHTS_FILE, VOCABULARY_FILE, SOFTMAX_FILE)
 
@@ -117,54 +107,19 @@ def read_bilm_hdf5(
     """
     config = ElmoConfig.from_file(options_file)
     vocabulary = None if vocab_file is None else read_vocabulary(vocab_file)
-    with open_hdf5(weights_file) as found:
-        datasets = _under_usual_names(found)
-        mix_datasets = {
-            name: datasets.pop(name) for name in (MIX_WEIGHTS, MIX_GAMMA) if name in datasets
-        }
-        shapes = {name: dataset.shape for name, dataset in datasets.items()}
-        has_projection = any(name.endswith("/W_P_0") for name in datasets)
-        if has_projection and config.units == config.projection_dim:
+    with contextlib.ExitStack() as files:
+        encoder = _open(files, weights_file)
+        softmax = None if softmax_file is None else _open(files, softmax_file, "softmax file")
+        has_projection = LSTM_PROJECTION.name.format(direction=0, layer=0) in encoder.names
+        if has_projection and config.units == config.projection_dim:  # as AllenNLP has it
             config = dataclasses.replace(config, always_project=True)
-        check_shapes(config, shapes, str(weights_file), options=str(options_file))
-        arrays = {name: read_dataset(dataset, weights_file) for name, dataset in datasets.items()}
-        mix = _read_mix(config, mix_datasets, weights_file)
-    return ElmoWeights(
-        config=config,
-        arrays=arrays,
-        mix=mix,
-        softmax=None if softmax_file is None else _read_softmax(config, vocabulary, softmax_file),
-        vocabulary=vocabulary,
-        source=str(weights_file),
-    )
+        mix = encoder.take(MIX) or None
+        return assemble(config, str(options_file), encoder, mix, softmax, vocabulary)
 
 
-def _under_usual_names(datasets: dict[str, h5py.Dataset]) -> dict[str, h5py.Dataset]:
-    renamed = {}
-    for name, dataset in datasets.items():
-        usual_name = single_layer_name(name)
-        if usual_name is None or usual_name in datasets:
-            usual_name = name
-        renamed[usual_name] = dataset
-    return renamed
-
-
-def _read_mix(config: ElmoConfig, datasets: dict[str, h5py.Dataset], path: StrPath) -> Mix | None:
-    if not datasets:
-        return None
-    found = {name: dataset.shape for name, dataset in datasets.items()}
-    check_mix_shapes(config, found, str(path))
-    weights, gamma = (read_dataset(datasets[name], path) for name in (MIX_WEIGHTS, MIX_GAMMA))
-    return Mix(tuple(weights.tolist()), float(gamma))
-
-
-def _read_softmax(config: ElmoConfig, vocabulary: tuple[str, ...] | None, path: StrPath) -> Softmax:
-    with open_hdf5(path, "softmax file") as datasets:
-        found = {name: dataset.shape for name, dataset in datasets.items()}
-        check_softmax_shapes(config, found, vocabulary, str(path))
-        return Softmax(
-            read_dataset(datasets[SOFTMAX_KERNEL], path), read_dataset(datasets[SOFTMAX_BIAS], path)
-        )
+def _open(files: contextlib.ExitStack, path: StrPath, what: str = "weight file") -> StoredWeights:
+    file = files.enter_context(open_hdf5(path, what))
+    return StoredWeights(file, weight_names(file.datasets, HDF5, file.path), file.path)
 
 
 def write_model_folder(
@@ -187,7 +142,7 @@ def write_model_folder(
     check_choice("dtype", dtype, DTYPES)
     folder = Path(folder).resolve()
     check_free(folder, overwrite, MODEL_FOLDER_PARTS)
-    with completed(folder, overwrite, MODEL_FOLDER_PARTS) as unfinished:
+    with atomic_write(folder, overwrite, MODEL_FOLDER_PARTS) as unfinished:
         unfinished.mkdir()
         _write_files(weights, unfinished, dtype)
 
@@ -195,13 +150,9 @@ def write_model_folder(
 def _write_files(weights: ElmoWeights, folder: Path, dtype: str) -> None:
     options = json.dumps(weights.config.to_options(), indent=2)
     (folder / OPTIONS_FILE).write_text(options + "\n", encoding="utf-8")
-    arrays = dict(weights.arrays)
-    if weights.mix is not None:
-        arrays[MIX_WEIGHTS] = np.asarray(weights.mix.weights, np.float32)
-        arrays[MIX_GAMMA] = np.asarray(weights.mix.gamma, np.float32)
-    write_hdf5(folder / WEIGHTS_FILE, arrays, dtype)
+    mix = {} if weights.mix is None else by_name(MIX, map(np.asarray, weights.mix))
+    write_hdf5(folder / WEIGHTS_FILE, weights.arrays | mix, dtype)
     if weights.vocabulary is not None:
         write_vocabulary(folder / VOCABULARY_FILE, weights.vocabulary)
     if weights.softmax is not None:
-        kernel, bias = weights.softmax
-        write_hdf5(folder / SOFTMAX_FILE, {SOFTMAX_KERNEL: kernel, SOFTMAX_BIAS: bias}, dtype)
+        write_hdf5(folder / SOFTMAX_FILE, by_name(SOFTMAX, weights.softmax), dtype)

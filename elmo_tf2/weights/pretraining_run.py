@@ -1,33 +1,30 @@
 """The folder of a pretraining run of this package: its latest checkpoint's weights.
 
-Its checkpoints are of TensorFlow 2's objects. The encoder's variables are under the names of
-bilm-tf's weight files, in the shapes of this package's layers.
+Its checkpoints are of TensorFlow 2's objects; the encoder's variables are those of a `BiLM`.
 """
 
 import os
 from pathlib import Path
 
-import numpy as np
-
 from elmo_tf2.config import ElmoConfig
 from elmo_tf2.data.vocabulary_file import read_vocabulary
 from elmo_tf2.files import StrPath, check_file
-from elmo_tf2.weights.checkpoint_variables import open_checkpoint
-from elmo_tf2.weights.elmo_weights import (
-    SOFTMAX_BIAS,
-    SOFTMAX_KERNEL,
-    ElmoWeights,
-    Softmax,
-    check_shapes,
-    check_softmax_shapes,
-    expected_shapes,
-)
+from elmo_tf2.weights.assemble import StoredWeights, assemble
+from elmo_tf2.weights.check import check_softmax_shapes
+from elmo_tf2.weights.checkpoint_variables import named_as_latest, open_checkpoint
+from elmo_tf2.weights.elmo_weights import ElmoWeights
 from elmo_tf2.weights.model_folder import OPTIONS_FILE, VOCABULARY_FILE
+from elmo_tf2.weights.schema import (
+    ENCODER,
+    RUN,
+    RUN_VALUE,
+    SOFTMAX,
+    encoder_weights,
+    weight_names,
+)
 
 CHECKPOINTS_FOLDER = "checkpoints"
 CONFIG_FILE = "config.yaml"
-ENCODER = "encoder"
-_VALUE = ".ATTRIBUTES/VARIABLE_VALUE"
 
 
 def is_pretraining_run(folder: Path) -> bool:
@@ -42,15 +39,7 @@ def is_untrained_run(folder: Path) -> bool:
 
 
 def check_free_for_run(folder: Path, overwrite: bool = False) -> None:
-    """Checks that a folder may become that of a new run.
-
-    Args:
-        folder: the folder.
-        overwrite: whether what is there may be replaced.
-
-    Raises:
-        FileExistsError: if there is something, and it may not.
-    """
+    """Checks that a folder may become that of a new run."""
     is_empty = folder.is_dir() and not any(folder.iterdir())
     if not overwrite and os.path.lexists(folder) and not is_empty:
         raise FileExistsError(
@@ -60,21 +49,10 @@ def check_free_for_run(folder: Path, overwrite: bool = False) -> None:
 
 
 def read_pretraining_run(folder: StrPath, read_softmax: bool = True) -> ElmoWeights:
-    """Reads the latest checkpoint of a pretraining run.
-
-    Args:
-        folder: the run's folder.
-        read_softmax: whether to read the language model's output layer.
-
-    Returns:
-        The weights.
-
-    Raises:
-        FileNotFoundError: if there is no checkpoint yet, or a file is missing.
-        ValueError: if a file is damaged or does not fit the others.
-    """
+    """Reads the latest checkpoint of a pretraining run."""
     folder = Path(folder)
-    config = ElmoConfig.from_file(folder / OPTIONS_FILE)
+    options_file = folder / OPTIONS_FILE
+    config = ElmoConfig.from_file(options_file)
     vocabulary = read_vocabulary(folder / VOCABULARY_FILE)
     state = folder / CHECKPOINTS_FOLDER / "checkpoint"
     if state.exists():
@@ -86,55 +64,31 @@ def read_pretraining_run(folder: StrPath, read_softmax: bool = True) -> ElmoWeig
             "that was stopped before."
         )
     checkpoint = open_checkpoint(latest)
-    prefix = f"{ENCODER}/"
-    variables = {
-        key[len(prefix) : -len(_VALUE) - 1].replace(".S", "/"): key
+    keys = [  # others are of the optimizer and the text
+        key
         for key in checkpoint.shapes
-        if key.startswith(prefix) and key.endswith(_VALUE)
-    }
-    softmax = {name: f"{name}/{_VALUE}" for name in (SOFTMAX_KERNEL, SOFTMAX_BIAS)}
-    expected = expected_shapes(config)
-    shapes = {
-        name: _shape_in_files(name, checkpoint.shapes[key]) for name, key in variables.items()
-    }
-    check_shapes(config, shapes, latest, options=str(folder / OPTIONS_FILE))
-    softmax_shapes = {name: checkpoint.shapes.get(key, ()) for name, key in softmax.items()}
-    check_softmax_shapes(config, softmax_shapes, vocabulary, latest)
-    checkpoint.check_stored([*variables.values(), *softmax.values()])
-
-    def array(name: str) -> np.ndarray:
-        value = checkpoint.read(variables[name])
-        # the row of "no word" is not in bilm-tf's files
-        return value[1:] if name == "char_embed" else np.reshape(value, expected[name])
-
-    return ElmoWeights(
-        config=config,
-        arrays={name: array(name) for name in expected},
-        softmax=Softmax(*map(checkpoint.read, softmax.values())) if read_softmax else None,
+        if key.startswith((f"{ENCODER}/", *(weight.run for weight in SOFTMAX)))
+        and key.endswith(RUN_VALUE)
+    ]
+    layout = {weight.name: weight.index for weight in encoder_weights(config)}
+    encoder = StoredWeights(checkpoint, weight_names(keys, RUN, latest), latest, layout)
+    softmax = encoder.take(SOFTMAX)
+    check_softmax_shapes(config, softmax.shapes, vocabulary, latest)
+    return assemble(
+        config,
+        str(options_file),
+        encoder,
+        softmax=softmax if read_softmax else None,
         vocabulary=vocabulary,
-        source=latest,
     )
 
 
 def latest_checkpoint(folder: Path) -> str | None:
-    """The last complete checkpoint of a folder, or None of a run that has not saved yet.
+    """The prefix of the last complete checkpoint of a folder, or None if it has none yet.
 
-    Args:
-        folder: where the checkpoints are.
-
-    Returns:
-        Its prefix.
-
-    Raises:
-        ValueError: if there are checkpoints, but TensorFlow's file `checkpoint` does not name one.
+    If there are some, but TensorFlow's file `checkpoint` does not name one, that is a ValueError.
     """
-    import tensorflow as tf
-
-    try:
-        state = tf.train.get_checkpoint_state(str(folder))
-    except ValueError:
-        state = None
-    latest = state.model_checkpoint_path if state else ""
+    latest = named_as_latest(folder)
     if latest and Path(f"{latest}.index").exists():
         return latest
     found = [path.stem for path in folder.glob("*.index")]
@@ -146,10 +100,3 @@ def latest_checkpoint(folder: Path) -> str | None:
         f"{', '.join(found)}. Write into it the name of one that is sound, as in "
         f'model_checkpoint_path: "{found[-1]}"'
     )
-
-
-def _shape_in_files(name: str, shape: tuple[int, ...]) -> tuple[int, ...]:
-    """The shape that a variable has in bilm-tf's files."""
-    if name == "char_embed" and shape:
-        return (shape[0] - 1, *shape[1:])
-    return (1, *shape) if name.startswith("CNN/W_cnn_") else shape

@@ -71,16 +71,6 @@ def load_graph(folder: StrPath, load: Callable[[str], Any] = tf.saved_model.load
 
     Files, Python functions, the network and operations of other packages are refused before
     anything of the graph is run.
-
-    Args:
-        folder: of a SavedModel or a TF1 Hub module.
-        load: what loads it.
-
-    Returns:
-        What `load` gives.
-
-    Raises:
-        ValueError: if the graph has other operations, or can't be loaded.
     """
     with graph_errors(
         f"{folder} can't be loaded as a SavedModel",

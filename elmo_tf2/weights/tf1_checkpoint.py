@@ -12,24 +12,26 @@ import json
 import ntpath
 import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from elmo_tf2.config import NUM_CHARACTERS, ElmoConfig
 from elmo_tf2.data.vocabulary_file import read_vocabulary, write_vocabulary
-from elmo_tf2.files import StrPath, check_file, check_utf8, completed, full_disk_told
-from elmo_tf2.weights.checkpoint_variables import CheckpointVariables, open_checkpoint
-from elmo_tf2.weights.elmo_weights import (
-    SOFTMAX_BIAS,
-    SOFTMAX_KERNEL,
-    ElmoWeights,
-    Softmax,
-    check_shapes,
-    check_softmax_shapes,
-)
+from elmo_tf2.files import StrPath, atomic_write, check_file, check_utf8, full_disk_told
+from elmo_tf2.weights.assemble import StoredWeights, assemble
+from elmo_tf2.weights.checkpoint_variables import named_as_latest, open_checkpoint
+from elmo_tf2.weights.elmo_weights import ElmoWeights
 from elmo_tf2.weights.files import visible_files
 from elmo_tf2.weights.model_folder import OPTIONS_FILE, VOCABULARY_FILE
-from elmo_tf2.weights.variable_names import by_dataset_name, training_variable
+from elmo_tf2.weights.schema import (
+    SOFTMAX,
+    TF1,
+    TRAINING_SCOPE,
+    by_name,
+    encoder_weights,
+    weight_names,
+)
 
 _STATE_FILE = "checkpoint"
 _TRAINING_SCALAR = re.compile(r"(?:^|/)(?:global_step|train_perplexity|beta\d_power)$")
@@ -65,40 +67,30 @@ def read_tf1_checkpoint(
     if vocab_file is None and prefix.with_name(VOCABULARY_FILE).exists():
         vocab_file = prefix.with_name(VOCABULARY_FILE)
     vocabulary = None if vocab_file is None else read_vocabulary(vocab_file)
-
-    checkpoint = open_checkpoint(prefix)
-    variables = _weights_of(checkpoint)
-    softmax = {
-        name: variables.pop(name) for name in (SOFTMAX_KERNEL, SOFTMAX_BIAS) if name in variables
-    }
+    encoder = open_tf1_checkpoint(prefix)
+    softmax = encoder.take(SOFTMAX)
     if len(softmax) == 1:
         raise ValueError(
-            f"{prefix} has `{next(iter(softmax))}` alone of `{SOFTMAX_KERNEL}` and "
-            f"`{SOFTMAX_BIAS}`: a model whose softmax is its word embedding is not supported."
+            f"{prefix} has `{next(iter(softmax.names))}` alone of "
+            f"{' and '.join(f'`{weight.name}`' for weight in SOFTMAX)}: a model whose softmax is "
+            "its word embedding is not supported."
         )
-    shapes = {name: checkpoint.shapes[variable] for name, variable in variables.items()}
-    check_shapes(config, shapes, str(prefix), options=str(options_file))
-    if softmax and read_softmax:
-        softmax_shapes = {name: checkpoint.shapes[softmax[name]] for name in softmax}
-        check_softmax_shapes(config, softmax_shapes, vocabulary, str(prefix))
-    else:
-        softmax = {}
-    checkpoint.check_stored([*variables.values(), *softmax.values()])
-    return ElmoWeights(
-        config=config,
-        arrays={name: checkpoint.read(variable) for name, variable in variables.items()},
-        softmax=Softmax(*map(checkpoint.read, softmax.values())) if softmax else None,
+    return assemble(
+        config,
+        str(options_file),
+        encoder,
+        softmax=softmax if softmax and read_softmax else None,
         vocabulary=vocabulary,
-        source=str(prefix),
     )
 
 
-def _weights_of(checkpoint: CheckpointVariables) -> dict[str, str]:
-    """The variables that are weights, by their names in a weight file."""
+def open_tf1_checkpoint(prefix: Path) -> StoredWeights:
+    """Opens a training checkpoint; what is an optimizer's is left out."""
+    checkpoint = open_checkpoint(prefix)
     if checkpoint.is_of_objects:
         raise ValueError(
-            f"{checkpoint.prefix} is a checkpoint of TensorFlow 2's objects. Expected: one that "
-            "bilm-tf's training wrote."
+            f"{prefix} is a checkpoint of TensorFlow 2's objects. Expected: one that bilm-tf's "
+            "training wrote."
         )
     # an optimizer's slot has the name of its variable before its own
     variables = [
@@ -106,7 +98,7 @@ def _weights_of(checkpoint: CheckpointVariables) -> dict[str, str]:
         for name in checkpoint.shapes
         if name.rpartition("/")[0] not in checkpoint.shapes and not _TRAINING_SCALAR.search(name)
     ]
-    return by_dataset_name(variables, checkpoint.prefix)
+    return StoredWeights(checkpoint, weight_names(variables, TF1, str(prefix)), str(prefix))
 
 
 def checkpoint_prefix(path: StrPath) -> Path:
@@ -115,18 +107,10 @@ def checkpoint_prefix(path: StrPath) -> Path:
 
 
 def find_checkpoint(path: StrPath) -> Path:
-    """Finds a checkpoint's prefix.
+    """The prefix of a checkpoint, given it, one of the checkpoint's files, or its folder.
 
-    Args:
-        path: the prefix, one of the checkpoint's files, or a folder of checkpoints.
-
-    Returns:
-        The prefix. In a folder: of the checkpoint that its file `checkpoint` names, wherever the
-        folder was when that was written; without such a file, of the only one.
-
-    Raises:
-        FileNotFoundError: if there is none.
-        ValueError: if there are several.
+    In a folder: of the checkpoint that its file `checkpoint` names, wherever the folder was when
+    that was written; without such a file, of the only one.
     """
     path = Path(path)
     if not path.is_dir():
@@ -139,30 +123,24 @@ def find_checkpoint(path: StrPath) -> Path:
         raise FileNotFoundError(f"{path} has no checkpoint: no file `checkpoint`, no *.index.")
     if len(indexes) > 1:
         raise ValueError(
-            f"{path} has no file `checkpoint` to tell the latest one of "
+            f"{path} has no file `checkpoint` that names the latest one of "
             f"{', '.join(index.stem for index in indexes)}. Name the one that is meant."
         )
     return indexes[0].with_suffix("")
 
 
 def _latest_checkpoint(folder: Path) -> Path:
-    import tensorflow as tf
-
     check_utf8(check_file(folder / _STATE_FILE, "checkpoint file"))
-    try:
-        state = tf.train.get_checkpoint_state(str(folder))
-    except ValueError:
-        state = None
-    if state is None or not state.model_checkpoint_path:
+    latest = named_as_latest(folder)
+    if not latest:
         raise ValueError(f"{folder / _STATE_FILE} can't be read. Name the checkpoint itself.")
     # the path may be another machine's; ntpath splits it there at either kind of slash
-    beside = folder / ntpath.basename(state.model_checkpoint_path)
-    for prefix in (beside, Path(state.model_checkpoint_path)):
+    for prefix in (folder / ntpath.basename(latest), Path(latest)):
         if Path(f"{prefix}.index").exists():
             return prefix
     raise FileNotFoundError(
-        f"{folder / _STATE_FILE} names the checkpoint {state.model_checkpoint_path!r}, which is "
-        "neither there nor in that folder."
+        f"{folder / _STATE_FILE} names the checkpoint {latest!r}, which is neither there nor in "
+        "that folder."
     )
 
 
@@ -179,7 +157,7 @@ def write_tf1_checkpoint(
 
     Args:
         weights: the weights.
-        prefix: the checkpoint's path, `…/model.ckpt-0` say.
+        prefix: the checkpoint's path, such as `…/model.ckpt-0`.
         fresh_optimizer: whether to write also what bilm-tf's `restart.py` looks for besides: the
             state of Adagrad before the first update.
 
@@ -197,15 +175,10 @@ def write_tf1_checkpoint(
     beside = prefix.with_name(OPTIONS_FILE), prefix.with_name(VOCABULARY_FILE)
     _check_beside(weights, *beside)
 
-    arrays = dict(weights.arrays)
-    if weights.softmax is not None:
-        arrays |= {SOFTMAX_KERNEL: weights.softmax.kernel, SOFTMAX_BIAS: weights.softmax.bias}
-    num_layers = weights.config.num_layers
-    variables = {training_variable(name, num_layers): array for name, array in arrays.items()}
+    variables = _variables(weights)
     if fresh_optimizer:
         variables |= {f"{name}/Adagrad": np.ones_like(array) for name, array in variables.items()}
         variables |= {"global_step": np.float32(0), "train_perplexity": np.float32(0)}
-
     prefix.parent.mkdir(parents=True, exist_ok=True)
     _write_beside(weights, *beside)
     with full_disk_told(prefix):
@@ -221,6 +194,18 @@ def write_tf1_checkpoint(
                 half.unlink()
             raise
     tf.compat.v1.train.update_checkpoint_state(str(prefix.parent), prefix.name)
+
+
+def _variables(weights: ElmoWeights) -> dict[str, Any]:
+    """The weights by their names in bilm-tf's training."""
+    column = "tf1_training_one_layer" if weights.config.num_layers == 1 else "tf1_training"
+    variables = {
+        getattr(weight, column): weights.arrays[weight.name]
+        for weight in encoder_weights(weights.config)
+    }
+    if weights.softmax is not None:
+        variables |= by_name(SOFTMAX, weights.softmax)
+    return {f"{TRAINING_SCOPE}/{name}": array for name, array in variables.items()}
 
 
 def _check_separate(config: ElmoConfig, source: str) -> None:
@@ -246,7 +231,7 @@ def _write_beside(weights: ElmoWeights, options_file: Path, vocabulary_file: Pat
         options["char_cnn"]["n_characters"] = NUM_CHARACTERS - 1  # as bilm-tf trains
         if weights.softmax is not None:
             options["n_tokens_vocab"] = len(weights.softmax.bias)
-        with completed(options_file, overwrite=True) as unfinished:
+        with atomic_write(options_file, overwrite=True) as unfinished:
             unfinished.write_text(json.dumps(options, indent=2) + "\n", encoding="utf-8")
     if weights.vocabulary is not None and not vocabulary_file.exists():
         write_vocabulary(vocabulary_file, weights.vocabulary)

@@ -13,9 +13,9 @@ from typing import NamedTuple
 import numpy as np
 
 from elmo_tf2.data.vocabulary_file import read_vocabulary
-from elmo_tf2.files import StrPath, completed
+from elmo_tf2.files import StrPath, atomic_write
 from elmo_tf2.weights.elmo_weights import as_finite_float32
-from elmo_tf2.weights.hdf5 import open_hdf5, read_dataset, write_hdf5
+from elmo_tf2.weights.hdf5 import open_hdf5, write_hdf5
 
 EMBEDDING = "embedding"
 
@@ -50,14 +50,14 @@ def read_vocabulary_embeddings(
         ValueError: if a file is damaged or does not fit the other or the size.
     """
     vocabulary = None if vocab_file is None else read_vocabulary(vocab_file)
-    with open_hdf5(path, "file of word vectors") as datasets:
-        if set(datasets) != {EMBEDDING}:
+    with open_hdf5(path, "file of word vectors") as file:
+        if set(file.datasets) != {EMBEDDING}:
             raise ValueError(
-                f"{path} must hold one dataset, `{EMBEDDING}`. Found: {sorted(datasets)}."
+                f"{path} must hold one dataset, `{EMBEDDING}`. Found: {sorted(file.datasets)}."
             )
-        dataset = datasets[EMBEDDING]
-        _check_shape(dataset.shape, vocabulary, projection_dim, path)
-        return VocabularyEmbeddings(read_dataset(dataset, path), vocabulary)
+        _check_shape(file.shapes[EMBEDDING], vocabulary, projection_dim, path)
+        file.check_stored([EMBEDDING])
+        return VocabularyEmbeddings(file.read(EMBEDDING), vocabulary)
 
 
 def write_vocabulary_embeddings(path: StrPath, embeddings: np.ndarray) -> None:
@@ -72,7 +72,7 @@ def write_vocabulary_embeddings(path: StrPath, embeddings: np.ndarray) -> None:
     """
     embeddings = as_finite_float32(embeddings, str(path), EMBEDDING)
     _check_shape(embeddings.shape, None, None, path)
-    with completed(path, overwrite=True) as unfinished:
+    with atomic_write(path, overwrite=True) as unfinished:
         write_hdf5(unfinished, {EMBEDDING: embeddings})
 
 

@@ -57,7 +57,7 @@ def test_a_random_model_is_a_model_folder(model):
 
 
 def result(**rates):
-    """What `summarise` returns, of tokens a second by column."""
+    """What `summarise` returns, of tokens per second by column."""
     batches = {
         column: {"tokens_per_second": rate, "spread": 0.1, "peak_memory_mb": 100 * index}
         for index, (column, rate) in enumerate(rates.items())

@@ -304,7 +304,8 @@ def test_a_seed_gives_the_same_again_and_padding_changes_nothing(short, opened, 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["upos", "stsb"])
-def test_a_model_learns_what_it_is_told(opened, name):
+def test_a_model_learns_what_it_is_told(opened, name, monkeypatch):
+    monkeypatch.setattr(training, "MOST_EPOCHS", 5)
     setting = search.grid(learning_rate=(0.05,), units=(8,), dropout=(0.0,))[0]
     learned = opened[name].run("mix", 1.0, 1, setting)
     assert next(iter(learned.test.values())) > 0.99

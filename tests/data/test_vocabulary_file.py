@@ -48,7 +48,7 @@ def test_a_byte_order_mark_is_no_part_of_the_first_word(tmp_path):
 
 def test_a_file_without_words_is_refused(tmp_path):
     (tmp_path / "vocab.txt").write_bytes(b"")
-    with pytest.raises(ValueError, match="vocab.txt must have one word a line. Found: no words"):
+    with pytest.raises(ValueError, match="vocab.txt must have one word per line. Found: no words"):
         read_vocabulary(tmp_path / "vocab.txt")
 
 

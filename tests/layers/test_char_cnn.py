@@ -370,7 +370,7 @@ def test_a_filter_wider_than_a_word_is_an_error():
 
 
 def test_an_unknown_number_of_characters_is_an_error():
-    with pytest.raises(ValueError, match="'words' needs the number of characters a word"):
+    with pytest.raises(ValueError, match="'words' needs the number of characters per word"):
         CharCNN(((1, 3),), 4, name="words").build((None, None))
 
 

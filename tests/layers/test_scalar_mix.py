@@ -300,7 +300,7 @@ def test_dropout_must_be_a_rate(dropout):
 
 @pytest.mark.parametrize("weights", [[], [1.0], [1.0, 2.0, 3.0]])
 def test_there_must_be_an_initial_weight_a_layer(weights):
-    with pytest.raises(ValueError, match="`initial_weights` must be 2 numbers, one a layer"):
+    with pytest.raises(ValueError, match="`initial_weights` must be 2 numbers, one per layer"):
         ScalarMix(2, initial_weights=weights)
 
 

@@ -310,7 +310,7 @@ def test_a_merged_bilm_has_no_state_at_the_start():
 def test_boundaries_are_left_out_where_they_are_not_wanted(bilm):
     plain, _ = make_bilm(NO_BOUNDARIES)  # the same weights
     words, mask = ragged(SENTENCES)
-    output = bilm.encode(words, use_boundaries=False).padded(mask)
+    output = bilm.encode(words, add_bos_eos=False).padded(mask)
     np.testing.assert_allclose(vectors(output), vectors(plain(char_ids(SENTENCES))), **PROMISE)
 
 
@@ -336,7 +336,7 @@ def test_inference_gives_the_same_vectors_and_no_state(name):
         for start in (None, bilm.start_state()):
             with tf.GradientTape() as tape:
                 output = bilm.encode(
-                    word_vectors, start, gradient="inference", use_boundaries=start is None
+                    word_vectors, start, gradient="inference", add_bos_eos=start is None
                 )
                 layers = [layer.values for layer in (*output.forward, *output.backward)]
                 loss = tf.reduce_sum(tf.stack(layers))
@@ -390,6 +390,27 @@ def test_the_gradient_has_a_gradient(training):
         sums.append(tf.reduce_sum(gradient() ** 2))
         kernel.assign_sub(sign * direction)
     np.testing.assert_allclose(change, (sums[0] - sums[1]) / 2, rtol=1e-2)  # of differences
+
+
+@pytest.mark.parametrize("training", [False, True])
+def test_of_equal_word_vectors_each_has_a_gradient_of_its_own(training):
+    bilm, _ = make_bilm(CONFIGS["small"])
+    words = bilm.char_cnn(char_ids([["the", "cat", "the", "cat"]]))
+    direction = np.zeros((1, 4, 4), "float32")
+    direction[0, 2] = [1e-3, -1e-3, 1e-3, 1e-3]  # of the second "the" alone
+
+    def squared_gradient(words):
+        with tf.GradientTape(persistent=True) as tape:
+            tape.watch(words)
+            loss = tf.reduce_sum(tf.sin(bilm(words, training=training).layers()[-1]))
+        return tf.reduce_sum(tape.gradient(loss, words) ** 2)
+
+    with tf.GradientTape() as tape:
+        tape.watch(words)
+        result = squared_gradient(words)
+    slope = tf.reduce_sum(tape.gradient(result, words) * direction)
+    change = squared_gradient(words + direction) - squared_gradient(words - direction)
+    np.testing.assert_allclose(slope, change / 2, rtol=1e-2)  # of differences
 
 
 # --- errors

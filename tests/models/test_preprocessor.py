@@ -107,7 +107,7 @@ def test_sentences_of_width_one_are_warned_of_once():
     text = keras.Input((1,), dtype="string")
     with pytest.warns(UserWarning, match=r'keras.Input\(\(\), dtype="string"\)') as caught:
         model = keras.Model(text, elmo(text))
-        model.predict(tf.constant([["the cat"], ["dogs"]]), verbose=0)
+        model(tf.constant([["the cat"], ["dogs"]]))
         elmo(tf.constant([["the cat"], ["dogs"]]))
     assert [warning.category for warning in caught] == [UserWarning]
 

@@ -1,11 +1,13 @@
 """A small text, and a run's folder for it."""
 
 import dataclasses
+import functools
 import json
 
 import pytest
 
 from elmo_tf2.config import ElmoConfig
+from elmo_tf2.models import PretrainingModel
 from elmo_tf2.training import PretrainingConfig, RunFolder
 
 WORDS = ["<S>", "</S>", "<UNK>", *"the cat sat on a mat dog ran and it was so that of to".split()]
@@ -43,11 +45,23 @@ def write_text(folder):
     return paths
 
 
-def create_run(path, text, config=CONFIG, words=WORDS):
-    """A run's folder, with nothing done."""
+def create_run(path, text, config=CONFIG, words=WORDS, is_measured=False):
+    """A run's folder, with nothing done; its held-out perplexity is measured if it is asked for."""
     folder = RunFolder(path)
-    folder.create(config, words, text[:2], text[2])
+    folder.create(config, words, text[:2], text[2] if is_measured else None)
     return folder
+
+
+# To make the graph of an update takes longer than the updates of a test.
+COMPILE_EAGERLY = functools.partialmethod(PretrainingModel.compile, run_eagerly=True)
+
+
+@pytest.fixture(scope="module")
+def eager_updates():
+    """The updates of a module's runs are no graphs."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(PretrainingModel, "compile", COMPILE_EAGERLY)
+        yield
 
 
 @pytest.fixture

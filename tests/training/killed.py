@@ -13,7 +13,9 @@ from importlib import import_module
 import keras
 import tensorflow as tf
 
+from elmo_tf2.models import PretrainingModel
 from elmo_tf2.training import pretrain
+from tests.training.conftest import COMPILE_EAGERLY
 
 _MANAGEMENT = "tensorflow.python.checkpoint.checkpoint_management"
 
@@ -23,6 +25,9 @@ SAVING = {
     "written, not named": (_MANAGEMENT, None, "update_checkpoint_state_internal"),
     "named, the oldest still there": (_MANAGEMENT, "CheckpointManager", "_sweep"),
 }
+
+
+EVERY = {"report_every": 1, "save_every": 3, "evaluate_every": 9}
 
 
 def kill_myself():
@@ -56,14 +61,15 @@ def kill_when_called(module, of_class, name, number):
 
 
 def main(run, point, number):
-    # As in tests/conftest.py: what is compared to the bit must run the same graphs.
+    # As in the tests: what is compared to the bit must run the same graphs.
     tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
+    PretrainingModel.compile = COMPILE_EAGERLY
     callbacks = []
     if point == "update":
         callbacks.append(AtUpdate(int(number)))
     else:
         kill_when_called(*SAVING[point], int(number))
-    pretrain(run, callbacks=callbacks, report_every=1, save_every=3, evaluate_every=6)
+    pretrain(run, callbacks=callbacks, **EVERY)
 
 
 if __name__ == "__main__":

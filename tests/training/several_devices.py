@@ -1,32 +1,38 @@
-"""Pretrains on several devices; a process of `test_distribution.py`.
+"""Pretrains on two devices, or as a worker that is killed; a process of `test_distribution.py`.
 
-python -m tests.training.several_devices RUN mirrored|workers [UPDATE]
+python -m tests.training.several_devices mirrored RUN...
+python -m tests.training.several_devices killed UPDATE ARGUMENT...
 
-At UPDATE, if there is one, it kills itself.
+The arguments are those of the command line; at UPDATE the process kills itself.
 """
 
 import sys
 
 import tensorflow as tf
 
+import elmo_tf2.training
+from elmo_tf2.cli import main as command_line
 from elmo_tf2.training import pretrain
 from tests.training.killed import AtUpdate
 
-STRATEGIES = {
-    "mirrored": lambda: tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]),
-    "workers": tf.distribute.MultiWorkerMirroredStrategy,
-}
+
+def mirrored(*runs):
+    (cpu,) = tf.config.list_physical_devices("CPU")
+    devices = [tf.config.LogicalDeviceConfiguration()] * 2
+    tf.config.set_logical_device_configuration(cpu, devices)
+    with tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]).scope():
+        for run in runs:
+            pretrain(run, report_every=1)
 
 
-def main(run, strategy, update=None):
-    if strategy == "mirrored":
-        (cpu,) = tf.config.list_physical_devices("CPU")
-        devices = [tf.config.LogicalDeviceConfiguration()] * 2
-        tf.config.set_logical_device_configuration(cpu, devices)
-    with STRATEGIES[strategy]().scope():
-        callbacks = [] if update is None else [AtUpdate(int(update))]
-        pretrain(run, callbacks=callbacks, report_every=1, save_every=3, evaluate_every=6)
+def killed(update, *arguments):
+    def pretrain_until_killed(run, callbacks, **kwargs):
+        return pretrain(run, callbacks=[*callbacks, AtUpdate(int(update))], **kwargs)
+
+    elmo_tf2.training.pretrain = pretrain_until_killed  # which the command imports
+    sys.argv[1:] = arguments
+    command_line()
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    {"mirrored": mirrored, "killed": killed}[sys.argv[1]](*sys.argv[2:])

@@ -138,7 +138,7 @@ def test_a_broken_prepared_json_is_told_in_a_line(tmp_path, content):
     changes = [part for setting in SETTINGS for part in ("--set", setting)]
     told = run("pretrain", tmp_path / "run", "--data", data, *changes, exit_code=1)
     (line,) = told.splitlines()
-    assert "prepared.json does not tell the tokenizer" in line
+    assert "prepared.json does not name the tokenizer" in line
     assert not (tmp_path / "run").exists()
 
 

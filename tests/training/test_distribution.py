@@ -12,14 +12,16 @@ import pytest
 from elmo_tf2.training import RunFolder, pretrain
 from elmo_tf2.weights import read_weights
 from tests.processes import PythonProcess
-from tests.training.conftest import MERGED_CONFIG, SETTINGS, create_run, write_text
+from tests.training.conftest import CONFIG, MERGED_CONFIG, SETTINGS, WORDS, write_data
 
 pytestmark = pytest.mark.slow
 
 
-def start(folder, *arguments, **environment):
-    module = "tests.training.several_devices"
-    return PythonProcess("-m", module, folder.path, *arguments, **environment)
+CONFIGS = {
+    "separate": dataclasses.replace(CONFIG, updates=14),
+    # of few words in a window one device has now and then none: they count by their number
+    "merged": dataclasses.replace(MERGED_CONFIG, masked_share=0.15),
+}
 
 
 def finish(*processes):
@@ -54,53 +56,66 @@ def worker_environments():
     ]
 
 
-def start_workers(folder):
-    return [start(folder, "workers", **environment) for environment in worker_environments()]
-
-
-def start_workers_by_command(data, run):
-    settings = [part for setting in SETTINGS for part in ("--set", setting)]
-    command = "-m", "elmo_tf2", "pretrain", run, "--data", data, *settings, "--set", "updates=4"
-    return [PythonProcess(*command, **environment) for environment in worker_environments()]
+def start_worker(*command, **environment):
+    return PythonProcess("-m", *command, **environment)
 
 
 @pytest.fixture(scope="module")
-def losses_of_one(tmp_path_factory):
-    path = tmp_path_factory.mktemp("one")
-    folder = create_run(path / "one", write_text(path))
-    pretrain(folder.path, report_every=1)
-    return losses(folder)
+def data(tmp_path_factory):
+    return write_data(tmp_path_factory.mktemp("data") / "data")
 
 
-def test_two_devices_have_the_losses_of_one(make_run, losses_of_one):
-    folder = make_run("two")
-    finish(start(folder, "mirrored"))
-    np.testing.assert_allclose(losses(folder), losses_of_one, atol=2e-5)
+def create_run(path, data, config, heldout=None):
+    folder = RunFolder(path)
+    folder.create(config, WORDS, [data / "train" / "shard-00000.txt"], heldout)
+    return folder
 
 
-def test_masked_words_have_the_losses_of_one_device_on_two(make_run):
-    # of few words in a window one device has now and then none: they count by their number
-    config = dataclasses.replace(MERGED_CONFIG, masked_share=0.15)
-    one, two = (make_run(name, config) for name in ("one", "two"))
-    pretrain(one.path, report_every=1)
-    finish(start(two, "mirrored"))
-    np.testing.assert_allclose(losses(two), losses(one), atol=2e-5)
+@pytest.fixture(scope="module")
+def losses_of_one(data, eager_updates, tmp_path_factory):
+    """The losses of every update on one device."""
+    found = {}
+    for name, config in CONFIGS.items():
+        folder = create_run(tmp_path_factory.mktemp("one") / name, data, config)
+        pretrain(folder.path, report_every=1)
+        found[name] = losses(folder)
+    return found
 
 
-def test_two_workers_have_the_losses_of_one_also_when_one_was_killed(make_run, losses_of_one):
-    folder = make_run("two")
+def test_two_devices_have_the_losses_of_one(data, losses_of_one, tmp_path):
+    heldout = {"separate": data / "heldout.txt"}
+    folders = {
+        name: create_run(tmp_path / name, data, config, heldout.get(name))
+        for name, config in CONFIGS.items()
+    }
+    paths = [folder.path for folder in folders.values()]
+    finish(PythonProcess("-m", "tests.training.several_devices", "mirrored", *paths))
+    for name, folder in folders.items():
+        np.testing.assert_allclose(losses(folder), losses_of_one[name], atol=2e-5, err_msg=name)
+    assert folders["separate"].read_history()[-1]["heldout_perplexity"]
+
+
+def test_two_workers_of_a_command_have_the_losses_of_one_also_when_one_was_killed(
+    data, losses_of_one, tmp_path
+):
+    folder = RunFolder(tmp_path / "run")
+    settings = [part for name in (*SETTINGS, "seed=3", "updates=14") for part in ("--set", name)]
+    new = "pretrain", folder.path, "--data", data, *settings, "--save-every", 10
     of_chief, of_other = worker_environments()
-    with start(folder, "workers", **of_chief), start(folder, "workers", "8", **of_other) as other:
-        other.communicate(timeout=240)
-        assert other.returncode == -signal.SIGKILL
+    killed = "tests.training.several_devices", "killed", 12
+    with (
+        start_worker("elmo_tf2", *new, **of_chief),
+        start_worker(*killed, *new, **of_other) as other,
+    ):
+        said = other.communicate(timeout=240)
+        assert other.returncode == -signal.SIGKILL, said
         # TensorFlow ends the chief when it misses the other; a user need not wait for that.
-    assert 6 <= len(losses(folder)) <= 8
-    finish(*start_workers(folder))
-    np.testing.assert_allclose(losses(folder), losses_of_one, atol=2e-5)
-
-
-def test_two_workers_start_with_the_same_command(data, tmp_path):
-    workers = start_workers_by_command(data, tmp_path / "run")
-    finish(*workers)
-    assert RunFolder(tmp_path / "run").read_history()[-1]["update"] == "4"
-    assert read_weights(tmp_path / "run").config.units == 12
+    (before,) = folder.read_history()
+    resume = "elmo_tf2", "pretrain", folder.path, "--resume"
+    finish(*[start_worker(*resume, **environment) for environment in worker_environments()])
+    history = folder.read_history()
+    assert [row["update"] for row in history] == ["10", "14"]
+    assert history[0] == before  # so it went on, and did not begin anew
+    one = losses_of_one["separate"]
+    np.testing.assert_allclose(losses(folder), [np.mean(one[:10]), np.mean(one[10:])], atol=2e-5)
+    assert read_weights(folder.path).config.units == 12

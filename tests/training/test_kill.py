@@ -11,6 +11,7 @@ from elmo_tf2.training import RunFolder, pretrain
 from elmo_tf2.weights import read_weights
 from tests.processes import PythonProcess, run_python
 from tests.training.conftest import SETTINGS
+from tests.training.killed import EVERY
 
 pytestmark = pytest.mark.slow
 
@@ -43,17 +44,18 @@ KILLS = [
 ]
 
 
+@pytest.mark.usefixtures("eager_updates")
 def test_a_killed_run_goes_on_as_if_it_never_had_been(make_run):
-    whole = make_run("whole")
-    pretrain(whole.path, report_every=1, save_every=3, evaluate_every=6)
+    whole = make_run("whole", is_measured=True)
+    pretrain(whole.path, **EVERY)
 
-    folder = make_run("killed")
+    folder = make_run("killed", is_measured=True)
     for point, number, saved in KILLS:
         run_until_killed(folder, point, number)
         latest = tf.train.latest_checkpoint(folder.checkpoints)
         assert latest == (None if saved is None else f"{folder.checkpoints}/update-{saved}")
         assert any(folder.checkpoints.glob("update-*_temp")) == (point == "parts are written")
-    pretrain(folder.path, report_every=1, save_every=3, evaluate_every=6)
+    pretrain(folder.path, **EVERY)
 
     assert history(folder) == history(whole)
     assert names(folder) == names(whole)  # nothing is left of what was killed

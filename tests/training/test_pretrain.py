@@ -9,20 +9,20 @@ import numpy as np
 import pytest
 
 from elmo_tf2.data import Vocabulary
-from elmo_tf2.models import MaskedLanguageModel
+from elmo_tf2.models import MaskedLanguageModel, bilm_arrays
 from elmo_tf2.training import RunFolder, perplexity, pretrain
 from elmo_tf2.training.checkpoints import Checkpoints
 from elmo_tf2.training.pretrain import make_model
 from elmo_tf2.weights import detect, read_weights
 from tests.training.conftest import CONFIG, MERGED, MERGED_CONFIG, TEXT, WORDS
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("eager_updates")]
 
 
 class StopAt(keras.callbacks.Callback):
     """Ends a run after a window: by KeyboardInterrupt as Ctrl-C does, or by another error."""
 
-    def __init__(self, window, error=RuntimeError):
+    def __init__(self, window, error):
         super().__init__()
         self.window, self.error = window, error
 
@@ -38,22 +38,30 @@ def run(folder, *callbacks, **kwargs):
 
 
 @pytest.fixture(scope="module")
-def finished_once(tmp_path_factory):
-    """A run after its two updates."""
+def finished_once(eager_updates, tmp_path_factory):
+    """A run after its two updates, and its model."""
     path = tmp_path_factory.mktemp("finished")
     text = path / "text.txt"
     text.write_text("\n".join(TEXT), encoding="utf-8")
     folder = RunFolder(path / "run")
-    folder.create(dataclasses.replace(CONFIG, updates=2), WORDS, [text], text)
-    run(folder)
-    return folder
+    folder.create(dataclasses.replace(CONFIG, updates=2), WORDS, [text])
+    return folder, run(folder)
 
 
 @pytest.fixture
 def finished(finished_once, tmp_path):
-    """Its copy, for a test alone."""
-    path = shutil.copytree(finished_once.path, tmp_path / "finished")
+    """A copy of the run, for a test alone."""
+    path = shutil.copytree(finished_once[0].path, tmp_path / "finished")
     return RunFolder(path)
+
+
+@pytest.fixture
+def model(finished_once):
+    """The run's model, whose weights a test may change."""
+    model = finished_once[1]
+    before = model.get_weights()
+    yield model
+    model.set_weights(before)
 
 
 def losses(folder):
@@ -66,59 +74,72 @@ def assert_same_weights(first, second):
 
 
 @pytest.mark.parametrize(
-    ("changes", "stops"),
+    ("changes", "stop"),
     [
         (
             {
                 "optimizer": "adam",
-                "warmup_updates": 4,
+                "warmup_updates": 2,
                 "decay": "cosine",
                 "accumulate": 2,
                 "lowercase_rate": 0.5,
                 "precision": "mixed_bfloat16",
             },
-            [(2, KeyboardInterrupt), (6, RuntimeError)],
+            StopAt(2, KeyboardInterrupt),
         ),
-        ({"model": MERGED, "masked_share": 0.3, "optimizer": "adam"}, [(4, RuntimeError)]),
+        ({"model": MERGED, "masked_share": 0.3, "optimizer": "adam"}, StopAt(2, RuntimeError)),
     ],
     ids=["separate", "merged"],
 )
-def test_a_resumed_run_equals_an_uninterrupted_one(make_run, changes, stops):
-    config = dataclasses.replace(CONFIG, updates=5, **changes)
+def test_a_resumed_run_equals_an_uninterrupted_one(make_run, changes, stop):
+    config = dataclasses.replace(CONFIG, updates=3, **changes)
     whole, parts = make_run("whole", config), make_run("parts", config)
     expected = run(whole)
-    for window, error in stops:
-        with pytest.raises(error):
-            run(parts, StopAt(window, error))
+    with pytest.raises(stop.error):
+        run(parts, stop, save_every=1)
     assert_same_weights(run(parts), expected)
     assert losses(parts) == losses(whole)
     assert len(losses(whole)) == config.updates
 
 
 def test_a_run_tells_what_it_did(make_run):
-    folder = make_run()
+    folder = make_run(config=dataclasses.replace(CONFIG, updates=5), is_measured=True)
     seen = []
     logging = keras.callbacks.LambdaCallback(
         on_epoch_end=lambda epoch, logs: seen.append(dict(logs))
     )
-    run(folder, logging, report_every=3, evaluate_every=6)
-    assert [logs["update"] for logs in seen] == [3, 6, 9, 12]
+    run(folder, logging, report_every=2, evaluate_every=4)
+    assert [logs["update"] for logs in seen] == [2, 4, 5]
     assert all(logs["perplexity"] == math.exp(logs["loss"]) for logs in seen)
-    assert ["heldout_perplexity" in logs for logs in seen] == [False, True, False, True]
-    assert [row["update"] for row in folder.read_history()] == ["3", "6", "9", "12"]
+    assert ["heldout_perplexity" in logs for logs in seen] == [False, True, True]
+    assert [row["update"] for row in folder.read_history()] == ["2", "4", "5"]
     assert list(folder.logs.glob("events.out.tfevents.*"))
 
 
-def test_a_finished_run_stays_as_it_is(finished):
-    expected = read_weights(finished.path)
-    model = run(finished)
-    np.testing.assert_array_equal(model.softmax.kernel.numpy(), expected.softmax.kernel)
+def assert_is_a_model(folder, model):
+    """The run's folder is read as the model that it trained."""
+    assert detect(folder.path) == "pretraining run"
+    weights = read_weights(folder.path)
+    assert weights.vocabulary == tuple(WORDS)
+    np.testing.assert_array_equal(weights.softmax.kernel, model.softmax.kernel.numpy())
+    np.testing.assert_array_equal(weights.softmax.bias, model.softmax.bias.numpy())
+    for name, array in bilm_arrays(model.bilm).items():
+        np.testing.assert_array_equal(weights.arrays[name], array)
+    again = make_model(folder.read_config(), Vocabulary(WORDS), weights)
+    assert_same_weights(again.bilm, model.bilm)
+    assert_same_weights(again.softmax, model.softmax)
+
+
+def test_a_run_is_a_model_and_stays_as_it_is_when_it_is_finished(finished, model):
+    assert_is_a_model(finished, model)
     assert_same_weights(run(finished), model)
+    assert_is_a_model(finished, model)
 
 
-def test_a_merged_run_masks_words_and_tells_its_held_out_perplexity(make_run):
-    folder = make_run(config=MERGED_CONFIG)
-    model = run(folder, report_every=6, evaluate_every=6)
+def test_a_merged_run_masks_words_tells_its_held_out_perplexity_and_is_a_model(make_run):
+    config = dataclasses.replace(MERGED_CONFIG, updates=1)
+    folder = make_run(config=config, is_measured=True)
+    model = run(folder)
     assert isinstance(model, MaskedLanguageModel)
     told = [float(row["heldout_perplexity"]) for row in folder.read_history()]
     with open(folder.read_text()[1], encoding="utf-8") as file:
@@ -126,22 +147,7 @@ def test_a_merged_run_masks_words_and_tells_its_held_out_perplexity(make_run):
     np.testing.assert_allclose(told[-1], found.mean, rtol=1e-5)
     assert found.targets == 34
     assert "architecture: merged" in folder.config_file.read_text(encoding="utf-8")
-
-
-@pytest.mark.parametrize("config", [CONFIG, MERGED_CONFIG], ids=["separate", "merged"])
-def test_a_run_is_a_model(make_run, config):
-    config = dataclasses.replace(config, updates=1)
-    folder = make_run(config=config)
-    model = run(folder)
-    assert detect(folder.path) == "pretraining run"
-    weights = read_weights(folder.path)
-    assert weights.vocabulary == tuple(WORDS)
-    np.testing.assert_array_equal(weights.softmax.kernel, model.softmax.kernel.numpy())
-    np.testing.assert_array_equal(
-        weights.arrays["CNN/W_cnn_1"][0], model.bilm.char_cnn.kernels[1].numpy()
-    )
-    again = make_model(config, Vocabulary(WORDS), weights)
-    np.testing.assert_array_equal(again.softmax.kernel.numpy(), weights.softmax.kernel)
+    assert_is_a_model(folder, model)
 
 
 def test_the_softmax_bias_begins_as_it_is_told(finished):
@@ -157,9 +163,16 @@ def test_the_softmax_bias_begins_as_it_is_told(finished):
 
 def test_initial_weights_are_where_a_run_begins(make_run, finished):
     weights = read_weights(finished.path)
-    frozen = dataclasses.replace(CONFIG, updates=1, learning_rate=1e-30)
-    model = pretrain(make_run(config=frozen).path, initial=weights)
-    np.testing.assert_array_equal(model.softmax.kernel.numpy(), weights.softmax.kernel)
+    kernels = []
+
+    class See(keras.callbacks.Callback):
+        def on_train_begin(self, logs=None):
+            kernels.append(self.model.softmax.kernel.numpy())
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        pretrain(make_run().path, initial=weights, callbacks=[See()])
+    np.testing.assert_array_equal(*kernels, weights.softmax.kernel)
 
 
 def test_initial_weights_of_other_sizes_or_words_are_told(make_run, finished):
@@ -212,8 +225,7 @@ def test_a_loss_that_is_no_number_ends_the_run_and_keeps_the_last_checkpoint(mak
     np.testing.assert_array_equal(kept.softmax.bias, good[3])
 
 
-def test_weights_that_are_no_numbers_are_not_saved(finished):
-    model = run(finished)
+def test_weights_that_are_no_numbers_are_not_saved(finished, model):
     checkpoints = Checkpoints(model, finished.checkpoints)
     before = checkpoints.latest
     model.softmax.bias.assign(np.full(model.softmax.bias.shape, np.inf))
@@ -222,8 +234,7 @@ def test_weights_that_are_no_numbers_are_not_saved(finished):
     assert checkpoints.latest == before
 
 
-def test_a_full_disk_is_told_before_a_checkpoint_is_begun(finished, monkeypatch):
-    model = run(finished)
+def test_a_full_disk_is_told_before_a_checkpoint_is_begun(finished, model, monkeypatch):
     before = sorted(finished.checkpoints.iterdir())
     monkeypatch.setattr("elmo_tf2.training.checkpoints.free_bytes", lambda path: 100)
     with pytest.raises(OSError, match="no room for a checkpoint of .* Make room"):

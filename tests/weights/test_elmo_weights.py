@@ -133,7 +133,7 @@ def test_a_softmax_of_another_shape_is_refused(weights, kernel, bias):
 def test_a_softmax_has_a_row_for_every_word(weights):
     softmax = Softmax(np.zeros((8, 6)), np.zeros(8))
     assert dataclasses.replace(weights, softmax=softmax).softmax.kernel.dtype == np.float32
-    with pytest.raises(ValueError, match="7 rows, one a word of the vocabulary"):
+    with pytest.raises(ValueError, match="7 rows, one per word of the vocabulary"):
         dataclasses.replace(weights, softmax=softmax, vocabulary=VOCABULARY)
 
 

@@ -89,7 +89,7 @@ def test_options_and_words_may_be_given(tmp_path, model_folder, checkpoint, hub_
 
 
 def test_a_hub_modules_sizes_are_its_own(hub_module, model_folder):
-    with pytest.raises(ValueError, match="whose sizes its own variables tell. Received: options="):
+    with pytest.raises(ValueError, match="whose own variables show its sizes. Received: options="):
         read_weights(hub_module, options=model_folder / "options.json")
 
 
@@ -192,7 +192,7 @@ def zipped(*names):
     return file.getvalue()
 
 
-FOREIGN = {
+OTHER_PROGRAMS = {
     "model.th": (zipped("archive/data.pkl", "archive/version"), "is a file of PyTorch"),
     "old.pt": (b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19.\x80\x02M", "is a file of PyTorch"),
     "encoder.pkl": (zipped("encoder/data.pkl"), "is of a model of ELMoForManyLangs"),
@@ -207,9 +207,9 @@ FOREIGN = {
 }
 
 
-@pytest.mark.parametrize("name", FOREIGN)
+@pytest.mark.parametrize("name", OTHER_PROGRAMS)
 def test_files_of_other_programs_are_named(tmp_path, name):
-    content, message = FOREIGN[name]
+    content, message = OTHER_PROGRAMS[name]
     (tmp_path / name).write_bytes(content)
     with pytest.raises(ValueError, match=rf"{name} {message}"):
         read_weights(tmp_path / name)
@@ -217,7 +217,7 @@ def test_files_of_other_programs_are_named(tmp_path, name):
 
 @pytest.mark.parametrize("name", ["model.th", "elmo.magnitude"])
 def test_a_folder_with_a_file_of_another_program_names_it(tmp_path, name):
-    content, message = FOREIGN[name]
+    content, message = OTHER_PROGRAMS[name]
     (tmp_path / name).write_bytes(content)
     (tmp_path / "config.json").write_text("{}")
     with pytest.raises(ValueError, match=f"{tmp_path} holds no weights .* {message}"):

@@ -247,7 +247,7 @@ def test_a_softmax_that_is_the_word_embedding_is_refused(checkpoint):
 
 def test_a_softmax_that_does_not_fit_the_words_is_refused(checkpoint):
     change(checkpoint, {"lm/softmax/W": np.zeros((8, 6), "f"), "lm/softmax/b": np.zeros(8, "f")})
-    with pytest.raises(ValueError, match="model.ckpt-400: .* 7 rows, one a word"):
+    with pytest.raises(ValueError, match="model.ckpt-400: .* 7 rows, one per word"):
         read_tf1_checkpoint(checkpoint)
 
 

@@ -227,8 +227,8 @@ def _distinct(tokens: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     # Not UniqueV2's own values: these have no gradient, which nested tapes ask for.
     distinct, place = tf.raw_ops.UniqueV2(x=tf.stop_gradient(tokens), axis=[0])
     number, number_distinct = tf.shape(tokens)[0], tf.shape(distinct)[0]
-    first = tf.math.unsorted_segment_min(tf.range(number), place, number_distinct)
-    return tf.gather(tokens, first), place
+    last = tf.math.unsorted_segment_max(tf.range(number), place, number_distinct)
+    return tf.gather(tokens, last), place
 
 
 def _write(arrays: list[tf.TensorArray], t: tf.Tensor, values: Sequence[tf.Tensor]) -> Any:

@@ -1,7 +1,4 @@
-"""The kinds of files that vectors go into.
-
-The vectors of a text are computed into an HDF5 file; the others are written from that.
-"""
+"""The formats that are written from the HDF5 file into which a text's vectors are computed."""
 
 import itertools
 from collections.abc import Iterator
@@ -13,20 +10,11 @@ import tensorflow as tf
 
 from elmo_tf2.features.text import Sentence
 
-# Of one row group, which is held in memory.
-_ROWS = 1_024
+_ROWS = 1_024  # of one row group, which is held in memory
 
 
 class Vectors(NamedTuple):
-    """The finished vectors of a text.
-
-    Attributes:
-        records: sentences and their arrays, in the order of the text.
-        sentences: number of them.
-        layers: what to call each layer.
-        dim: size of a layer's vector.
-        dtype: of the arrays.
-    """
+    """The vectors of a text: records in its order, their number, names of layers, size, dtype."""
 
     records: Iterator[tuple[Sentence, np.ndarray]]
     sentences: int
@@ -36,39 +24,12 @@ class Vectors(NamedTuple):
 
 
 def write_tfrecord(path: Path, vectors: Vectors) -> None:
-    """Writes a `tf.train.Example` for each sentence.
-
-    Its features are `vectors`, the bytes of the array; `shape` and `dtype` of that; and `tokens`,
-    the words, or of sentence vectors `sentence`, the line. To read them without this package:
-
-    >>> _ = Path("text.txt").write_text("the cat is on the mat")
-    >>> _ = embed_file("model_folder", "text.txt", "vectors.tfrecord")
-    >>> def read(record):
-    ...     features = {
-    ...         "tokens": tf.io.FixedLenSequenceFeature([], tf.string, allow_missing=True),
-    ...         "shape": tf.io.FixedLenFeature([3], tf.int64),
-    ...         "vectors": tf.io.FixedLenFeature([], tf.string),
-    ...     }
-    ...     example = tf.io.parse_single_example(record, features)
-    ...     vectors = tf.io.decode_raw(example["vectors"], tf.float32)
-    ...     return example["tokens"], tf.reshape(vectors, example["shape"])
-    >>> for record in tf.data.TFRecordDataset("vectors.tfrecord"):  # or its `map(read)`
-    ...     tokens, vectors = read(record)
-    >>> tokens.shape, vectors.shape
-    (TensorShape([6]), TensorShape([3, 6, 8]))
-
-    Args:
-        path: the file.
-        vectors: what to write.
-
-    Raises:
-        OSError: if the file can't be written.
-    """
+    """Writes a `tf.train.Example` for each sentence."""
     try:
         with tf.io.TFRecordWriter(str(path)) as writer:
             for sentence, array in vectors.records:
                 writer.write(_example(sentence, array))
-    except tf.errors.OpError as error:  # as whoever writes a file expects it
+    except tf.errors.OpError as error:  # as any other writer of files raises it
         raise OSError(f"{path}: {error.message}") from error
 
 
@@ -84,29 +45,19 @@ def _example(sentence: Sentence, array: np.ndarray) -> bytes:
 
 
 def write_npy(path: Path, vectors: Vectors) -> None:
-    """Writes one array of all sentences, `(sentences, layers, dim)`; of one layer without its axis.
-
-    Args:
-        path: the file.
-        vectors: what to write.
-    """
+    """Writes one array `(sentences, layers, dim)`; of one layer without its axis."""
     layers = (len(vectors.layers),) if len(vectors.layers) > 1 else ()
     descr = np.lib.format.dtype_to_descr(np.dtype(vectors.dtype).newbyteorder("<"))
     shape = (vectors.sentences, *layers, vectors.dim)
     header = {"descr": descr, "fortran_order": False, "shape": shape}
-    with open(path, "wb") as file:  # plain writes: a full disk kills whoever fills a memory map
+    with open(path, "wb") as file:  # plain writes: on a full disk a memory map ends the process
         np.lib.format.write_array_header_1_0(file, header)
         for _, array in vectors.records:
             file.write(array.tobytes())
 
 
 def write_parquet(path: Path, vectors: Vectors) -> None:
-    """Writes a table: the sentence, and a column of vectors for each layer.
-
-    Args:
-        path: the file.
-        vectors: what to write.
-    """
+    """Writes a table: the sentence, and a column of vectors for each layer."""
     import pyarrow
     from pyarrow import parquet
 

@@ -33,22 +33,14 @@ def _wrong(name: str, expected: str, value: Any) -> ValueError:
 
 
 def check_bool(name: str, value: Any) -> bool:
-    """Returns `value` if it is True or False.
-
-    Raises:
-        ValueError: if it is not, naming the argument.
-    """
+    """Returns `value` if it is True or False."""
     if not isinstance(value, bool):
         raise _wrong(name, "True or False", value)
     return value
 
 
 def check_integer(name: str, value: Any, minimum: int = 1, maximum: int = MAX_INTEGER) -> int:
-    """Returns `value` as an int if it is an integer from `minimum` to `maximum`.
-
-    Raises:
-        ValueError: if it is not, naming the argument.
-    """
+    """Returns `value` as an int if it is an integer from `minimum` to `maximum`."""
     is_integer = isinstance(value, numbers.Integral) and not isinstance(value, bool)
     number = int(value) if is_integer else minimum - 1
     if number < minimum:
@@ -61,11 +53,7 @@ def check_integer(name: str, value: Any, minimum: int = 1, maximum: int = MAX_IN
 
 
 def check_choice(name: str, value: Any, choices: Sequence[str]) -> str:
-    """Returns `value` if it is one of `choices`.
-
-    Raises:
-        ValueError: if it is not, naming the argument and the choices.
-    """
+    """Returns `value` if it is one of `choices`."""
     if not isinstance(value, str) or value not in choices:
         raise _wrong(name, f"one of {list(choices)}", value)
     return value
@@ -83,11 +71,7 @@ def _float32(value: Any) -> float:
 
 
 def check_number(name: str, value: Any, minimum: float = -math.inf) -> float:
-    """Returns `value` as a float if it is a finite number of at least `minimum`, in float32.
-
-    Raises:
-        ValueError: if it is not, naming the argument.
-    """
+    """Returns `value` as a float if it is a finite number of at least `minimum`, in float32."""
     number = _float32(value)
     if not number >= minimum:
         bound = "" if minimum == -math.inf else f" >= {minimum:g}"
@@ -96,11 +80,7 @@ def check_number(name: str, value: Any, minimum: float = -math.inf) -> float:
 
 
 def check_positive(name: str, value: Any) -> float | None:
-    """Returns `value` as a float if it is a finite number > 0 in float32, or None.
-
-    Raises:
-        ValueError: if it is not, naming the argument.
-    """
+    """Returns `value` as a float if it is a finite number > 0 in float32, or None."""
     if value is None:
         return None
     number = _float32(value)
@@ -110,11 +90,7 @@ def check_positive(name: str, value: Any) -> float | None:
 
 
 def check_rate(name: str, value: Any, may_be_one: bool = False) -> float:
-    """Returns `value` as a float if it is a number in [0, 1), or in [0, 1].
-
-    Raises:
-        ValueError: if it is not, naming the argument.
-    """
+    """Returns `value` as a float if it is a number in [0, 1), or in [0, 1]."""
     number = _float32(value)
     if not (0 <= number < 1 or (may_be_one and number == 1)):
         raise _wrong(name, f"a number in [0, 1{']' if may_be_one else ')'}", value)
@@ -122,11 +98,7 @@ def check_rate(name: str, value: Any, may_be_one: bool = False) -> float:
 
 
 def check_static_last_dim(layer: str, shape: Sequence[int | None]) -> int:
-    """Returns the size of the last axis.
-
-    Raises:
-        ValueError: if it is unknown.
-    """
+    """Returns the size of the last axis."""
     if not shape or shape[-1] is None:
         raise ValueError(
             f"Layer {layer!r} needs the size of its input's last axis to be known. "

@@ -34,14 +34,10 @@ _BEGINNINGS = {
 }
 
 
-def foreign_file(path: Path) -> str | None:
-    """What a file is that holds no weights this package reads.
+def other_programs_file(path: Path) -> str | None:
+    """What a file is that this package can't read, and what to do; None if it is unknown.
 
-    Args:
-        path: a file.
-
-    Returns:
-        The rest of a sentence that begins with its path, and what to do; None if it is unknown.
+    The rest of a sentence that begins with its path.
     """
     if path.suffix == ".keras":
         return _KERAS
@@ -71,17 +67,10 @@ def _what_is_zipped(path: Path) -> str:
     return _PACKED.format("zip")
 
 
-def foreign_folder(folder: Path) -> str | None:
-    """What a folder is that holds no weights this package reads, as `foreign_file` does.
-
-    Args:
-        folder: a folder.
-
-    Returns:
-        The rest of a sentence that begins with its path; None if it is unknown.
-    """
+def other_programs_folder(folder: Path) -> str | None:
+    """The same of a folder."""
     if all((folder / name).exists() for name in _FOR_MANY_LANGS_FILES):
         return _FOR_MANY_LANGS
     files = [path for path in folder.iterdir() if path.is_file()]
-    found = [what for what in map(foreign_file, files) if what in (_TORCH, _MAGNITUDE)]
+    found = [what for what in map(other_programs_file, files) if what in (_TORCH, _MAGNITUDE)]
     return f"holds no weights that can be read, but a file that {found[0]}" if found else None

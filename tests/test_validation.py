@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 import yaml
 
-from elmo_tf2.arguments import MAX_INTEGER, MAX_SEED, check_integer, check_number, shown
 from elmo_tf2.config import MAX_CHARACTERS, MAX_LAYERS, MAX_SIZE, ElmoConfig
 from elmo_tf2.pretraining_config import PretrainingConfig
+from elmo_tf2.validation import MAX_INTEGER, MAX_SEED, check_integer, check_number, shown
 
 NO_NUMBERS = ["abc", "3", "", [], {}, [[3]], True, float("nan"), math.inf, -math.inf]
 TOO_LARGE = [10**23, 10**400, 10**5000]

@@ -1,6 +1,8 @@
 """The model card that goes with an exported model."""
 
 from elmo_tf2.config import ElmoConfig
+from elmo_tf2.saved_model.contract import LAYER, PROJECTION, TRAINABLE
+from elmo_tf2.saved_model.tables import members_table, outputs_table, signatures_table
 
 _CARD = """\
 # ELMo SavedModel
@@ -28,32 +30,22 @@ elmo(["the cat is on the mat", "dogs are in the fog"], signature="default", as_d
 
 ## Signatures
 
-| signature | input | output |
-|---|---|---|
-| `default`, `serving_default` | `strings`: string [batch], split {tokenizer} | all outputs |
-| `tokens` | `tokens`: string [batch, max_length] padded with `""`, `sequence_len`: int32 [batch] \
-| all outputs |
-| `elmo` | `strings`: string [batch] | `elmo`, `sequence_len` |
+{signatures}
 
-| output | shape | meaning |
-|---|---|---|
-| `word_emb` | [batch, max_length, {projection_dim}] | word vectors without context |
-{lstm_rows}
-| `elmo` | [batch, max_length, {layer_dim}] | the weighted sum of the layers |
-| `default` | [batch, {layer_dim}] | mean of `elmo` over a sentence's words; zeros for none |
-| `sequence_len` | int32 [batch] | number of words |
+{outputs}
 
 Vectors are zero past a sentence's words. {independence}
 
-The object is callable: `elmo(inputs, training=False, signature="default", as_dict=False)`, where
-`inputs` is string [batch], or for `signature="tokens"` a dictionary of `tokens` and
-`sequence_len`. Without `as_dict` it returns `default`, or `elmo` with `signature="elmo"`. Its
-`embed_tokens` takes the dictionary alone, and `tokenize(strings)` gives it: the words that the
-vectors of these strings belong to.
+## The object
 
-**For many calls** take what has one graph for all inputs. These give the same dictionaries, of
-lists, arrays and tensors, in a hundredth of the time. For the object itself TensorFlow builds a
-graph for every new list and every new shape that it is called with, and keeps it:
+{members}
+
+`inputs` are a list of strings or a string tensor, or for `signature="tokens"` a dictionary of
+`tokens` and `sequence_len`.
+
+**For many calls** take the functions, which have one graph for all inputs. They take lists, arrays
+and tensors, and need a hundredth of the time: for the object itself TensorFlow builds a graph for
+every new list and every new shape that it is called with, and keeps it.
 
 ```python
 elmo.default(["the cat is on the mat"])["elmo"]
@@ -73,15 +65,9 @@ elmo.signatures["default"](["the cat is on the mat"])["elmo"]  # as of a TF1 mod
   set the variable `TF_NUM_INTRAOP_THREADS=1`.
 """
 
-_TRAINABLE = {
-    "mix": "the weighted sum",
-    "all": "the weighted sum and the encoder",
-    "none": "nothing",
-}
-
 _TOKENIZERS = {
-    "spaces": "at spaces",
-    "words": "into words, punctuation apart",
+    "spaces": "split at spaces",
+    "words": "split into words, punctuation apart",
 }
 
 _MERGES = {
@@ -110,25 +96,8 @@ def model_card(
     num_words: int = 0,
     dtype: str = "float32",
 ) -> str:
-    """The text of a model card.
-
-    Args:
-        config: sizes of the model.
-        parameters: their number, the weighted sum's included.
-        trainable: "mix", "all" or "none".
-        source: where the weights come from.
-        layer_norm: whether the weighted sum normalises over the batch.
-        num_words: of how many words the vectors are stored.
-        dtype: "float32" or "bfloat16".
-
-    Returns:
-        Markdown.
-    """
-    lstm_rows = "\n".join(
-        f"| `lstm_outputs{layer}` | [batch, max_length, {config.layer_dim}] "
-        f"| [forward; backward] of layer {layer} |"
-        for layer in range(1, config.num_layers + 1)
-    )
+    """A model card in Markdown; `num_words` of them have stored vectors."""
+    sizes = {PROJECTION: config.projection_dim, LAYER: config.layer_dim}
     return _CARD.format(
         parameters=parameters,
         projection_dim=config.projection_dim,
@@ -139,9 +108,10 @@ def model_card(
         layer_dim=config.layer_dim,
         num_words=f"the word vectors of {num_words:,} words" if num_words else "nothing",
         dtype=_DTYPES[dtype],
-        trainable=_TRAINABLE[trainable],
-        tokenizer=_TOKENIZERS[config.tokenizer],
+        trainable=TRAINABLE[trainable],
+        signatures=signatures_table(_TOKENIZERS[config.tokenizer]),
+        outputs=outputs_table(config.num_layers, sizes),
+        members=members_table(),
         source=source or "not stated",
-        lstm_rows=lstm_rows,
         independence=_DEPENDENT if layer_norm else _INDEPENDENT,
     )

@@ -1,0 +1,149 @@
+"""bilm-tf's `options.json`: its keys, and the values of an `ElmoConfig` in it."""
+
+import difflib
+import json
+import logging
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from elmo_tf2.files import check_file
+from elmo_tf2.validation import one_line, shown
+
+logger = logging.getLogger(__name__)
+
+NUM_CHARACTERS = 262  # ids of a word's characters: 256 bytes, 5 marks and padding
+
+_TRAINING_KEYS = {
+    "all_clip_norm_val",
+    "batch_size",
+    "bidirectional",
+    "dropout",
+    "learning_rate",
+    "n_epochs",
+    "n_negative_samples_batch",
+    "n_tokens_vocab",
+    "n_train_tokens",
+    "sample_softmax",
+    "share_embedding_softmax",
+    "unroll_steps",
+}
+# Where the arguments are that have another name in the file.
+KEYS = {
+    "filters": "char_cnn.filters",
+    "char_embedding_dim": "char_cnn.embedding.dim",
+    "max_characters": "char_cnn.max_characters_per_token",
+    "activation": "char_cnn.activation",
+    "num_highway_layers": "char_cnn.n_highway",
+    "units": "lstm.dim",
+    "projection_dim": "lstm.projection_dim",
+    "num_layers": "lstm.n_layers",
+    "cell_clip": "lstm.cell_clip",
+    "projection_clip": "lstm.proj_clip",
+    "use_skip_connections": "lstm.use_skip_connections",
+}
+_KNOWN_KEYS = {
+    "": {"architecture", "char_cnn", "lstm", "merge", "sentence_boundaries", "tokenizer"}
+    | _TRAINING_KEYS,
+    "char_cnn": {
+        "activation",
+        "embedding",
+        "filters",
+        "max_characters_per_token",
+        "n_characters",
+        "n_highway",
+    },
+    "char_cnn.embedding": {"dim"},
+    "lstm": {
+        "always_project",
+        "cell_clip",
+        "dim",
+        "n_layers",
+        "proj_clip",
+        "projection_dim",
+        "use_skip_connections",
+    },
+}
+
+
+def read_options(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """Reads the JSON object of an `options.json`."""
+    path = check_file(path, "options file")
+    try:
+        options = json.loads(path.read_bytes())  # with or without a byte order mark
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{path} is not a JSON file: {one_line(error)}.") from error
+    if not isinstance(options, dict):
+        raise ValueError(f"{path} must hold a JSON object. Received: {type(options).__name__}.")
+    return options
+
+
+def options_to_values(options: Mapping[str, Any], source: str) -> dict[str, Any]:
+    """The arguments of an `ElmoConfig`, unchecked; `source` is the options' name in messages."""
+    if not isinstance(options, Mapping):
+        raise ValueError(f"{source} must be a mapping. Received: {shown(options)}.")
+    char_cnn = _section(options, "char_cnn", source)
+    lstm = _section(options, "lstm", source)
+    embedding = _section(char_cnn, "embedding", source, parent="char_cnn.")
+    for section, place in (
+        (options, ""),
+        (char_cnn, "char_cnn"),
+        (embedding, "char_cnn.embedding"),
+        (lstm, "lstm"),
+    ):
+        _report_unknown_keys(section, place, source)
+    _check_number_of_characters(char_cnn.get("n_characters", NUM_CHARACTERS), source)
+    highways = char_cnn.get("n_highway")
+    return {
+        "filters": _required(char_cnn, "filters", source, "char_cnn."),
+        "char_embedding_dim": _required(embedding, "dim", source, "char_cnn.embedding."),
+        "max_characters": _required(char_cnn, "max_characters_per_token", source, "char_cnn."),
+        "activation": _required(char_cnn, "activation", source, "char_cnn."),
+        "num_highway_layers": 0 if highways is None else highways,
+        "units": _required(lstm, "dim", source, "lstm."),
+        "projection_dim": _required(lstm, "projection_dim", source, "lstm."),
+        "num_layers": lstm.get("n_layers", 1),
+        "cell_clip": lstm.get("cell_clip"),
+        "projection_clip": lstm.get("proj_clip"),
+        "use_skip_connections": lstm.get("use_skip_connections", False),
+        "sentence_boundaries": options.get("sentence_boundaries", True),
+        "tokenizer": options.get("tokenizer", "spaces"),
+        "architecture": options.get("architecture", "separate"),
+        "merge": options.get("merge", "add"),
+        "always_project": lstm.get("always_project", False),
+    }
+
+
+def _section(
+    options: Mapping[str, Any], key: str, source: str, parent: str = ""
+) -> Mapping[str, Any]:
+    section = _required(options, key, source, parent)
+    if not isinstance(section, Mapping):
+        raise ValueError(
+            f"{source}: `{parent}{key}` must be an object. Received: {shown(section)}."
+        )
+    return section
+
+
+def _required(section: Mapping[str, Any], key: str, source: str, parent: str) -> Any:
+    if key not in section:
+        raise ValueError(f"{source} has no `{parent}{key}`, which a character-based ELMo needs.")
+    return section[key]
+
+
+def _report_unknown_keys(section: Mapping[str, Any], place: str, source: str) -> None:
+    for key in sorted(set(section) - _KNOWN_KEYS[place]):
+        name = f"{place}.{one_line(key)[:100]}".lstrip(".")
+        near = difflib.get_close_matches(key, _KNOWN_KEYS[place] - set(section), cutoff=0.7)
+        if near:
+            raise ValueError(f"{source}: unknown key `{name}`; is `{near[0]}` meant?")
+        logger.warning("%s: unknown key `%s` is passed over.", source, name)
+
+
+def _check_number_of_characters(number: Any, source: str) -> None:
+    if number not in (NUM_CHARACTERS - 1, NUM_CHARACTERS):
+        raise ValueError(
+            f"{source}: `char_cnn.n_characters` must be 261 (as bilm-tf trains: 256 bytes and 5 "
+            "marks) or 262 (as it is used: one more for padding); both mean the same file of 261 "
+            f"rows. Received: n_characters={shown(number)}."
+        )
