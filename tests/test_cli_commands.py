@@ -172,7 +172,7 @@ def test_export_tells_how_to_use_what_it_made(tmp_path, capsys):
     model = write_model_folder(tmp_path / "model", num_layers=1)
     said = run("export", model, tmp_path / "out", "--trainable", "all", "--tar")
     assert (tmp_path / "out.tar.gz").stat().st_size > 0
-    assert "2,847, of which 2,847 are trainable" in run("inspect", tmp_path / "out")
+    assert "3,383, of which 3,383 are trainable" in run("inspect", tmp_path / "out")
     lines = said[said.index("import tensorflow_hub") :].strip().splitlines()
     code = "\n".join([*lines[:-1], f"print({lines[-1]}.shape)"])
     exec(code, {})

@@ -6,6 +6,7 @@ import io
 import re
 import shutil
 import sys
+import types
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +28,7 @@ from elmo_tf2.demo.figures import figures_of
 from elmo_tf2.plot import Quote
 from elmo_tf2.plot.vectors import plane_of
 from tests.cli_fixtures import expected_vectors, run, write_model_folder
+from tests.processes import run_python
 from tests.saved_models import copied
 
 PARTS = {"model", "word_vectors.py", "senses.json", "vectors.npz", "senses.png"}
@@ -250,7 +252,18 @@ def test_without_matplotlib_the_demo_tells_how_to_get_a_picture(model, tmp_path,
     assert {path.name for path in (tmp_path / "out").iterdir()} == PARTS - {"senses.png"}
 
 
+@pytest.fixture
+def forked(monkeypatch):
+    """The script's process has imported TensorFlow already, and can't import this package."""
+
+    def run_forked(command, cwd, env, **_):
+        return run_python(*command[1:], cwd=cwd, blocked=("elmo_tf2",), **env)
+
+    monkeypatch.setattr(demo, "subprocess", types.SimpleNamespace(run=run_forked))
+
+
 @pytest.mark.slow
+@pytest.mark.usefixtures("forked")
 def test_another_process_that_knows_tensorflow_alone_computes_the_same(model, tmp_path):
     made = demonstrate(model, tmp_path / "out")
     assert "apple: 'I like to eat apple' is nearest to" in made.said
@@ -262,10 +275,9 @@ def test_another_process_that_knows_tensorflow_alone_computes_the_same(model, tm
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("one_export")
 def test_a_script_that_fails_is_an_error_and_leaves_nothing(model, tmp_path, monkeypatch):
-    monkeypatch.setattr(demo, "senses_text", lambda language: "no JSON")
-    with pytest.raises(ChildProcessError, match="(?s)ended with code 1.*JSONDecodeError"):
+    monkeypatch.setattr(demo, "export_saved_model", lambda elmo, path, source: path.mkdir())
+    with pytest.raises(ChildProcessError, match="(?s)ended with code 1.*SavedModel file does not"):
         demonstrate(model, tmp_path / "out")
     assert list(tmp_path.iterdir()) == []
 
