@@ -1,11 +1,11 @@
-"""Vocabulary files: one word a line, in the order of the ids, UTF-8, as bilm-tf reads them."""
+"""Vocabulary files: one word per line, in the order of the ids, UTF-8, as bilm-tf reads them."""
 
 from collections.abc import Sequence
 
 from elmo_tf2.data.text_files import read_lines
 from elmo_tf2.files import StrPath, check_file, completed
 
-# bilm-tf passes this line over without giving it an id.
+# bilm-tf skips this line without giving it an id.
 _NOT_A_WORD = "!!!MAXTERMID"
 
 
@@ -16,7 +16,7 @@ def read_vocabulary(path: StrPath) -> tuple[str, ...]:
         path: the file.
 
     Returns:
-        The words, without the white space round them.
+        The words, without white space around them.
 
     Raises:
         FileNotFoundError: if there is no such file.
@@ -34,21 +34,13 @@ def read_vocabulary(path: StrPath) -> tuple[str, ...]:
 
 
 def can_be_written(word: str) -> bool:
-    """Whether a vocabulary file can hold a word: it would be read back as the same word.
-
-    Args:
-        word: any text.
-
-    Returns:
-        True if it has no white space round it, no line break, no zero and no byte order mark
-        before it, and is no mark of bilm-tf's.
-    """
+    """Whether a word would be read back from a vocabulary file as the same word."""
     is_bare = word == word.strip() and not word.startswith("\ufeff")
     return is_bare and word != _NOT_A_WORD and not set("\n\r\0") & set(word)
 
 
 def write_vocabulary(path: StrPath, words: Sequence[str]) -> None:
-    """Writes a vocabulary file; it is complete or not there.
+    """Writes a vocabulary file, atomically.
 
     Args:
         path: the file.
@@ -67,7 +59,7 @@ def write_vocabulary(path: StrPath, words: Sequence[str]) -> None:
                 f"{word!r}."
             )
     with (
-        completed(path, overwrite=True) as unfinished,
-        open(unfinished, "w", encoding="utf-8", newline="\n") as file,
+        completed(path, overwrite=True) as temporary,
+        open(temporary, "w", encoding="utf-8", newline="\n") as file,
     ):
         file.writelines(f"{word}\n" for word in words)
