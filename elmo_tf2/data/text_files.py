@@ -127,11 +127,12 @@ class _HashedFile(FileIO):
 
 @contextlib.contextmanager
 def _open(path: str, digest: Any = None) -> Iterator[BufferedReader]:
+    raw: Any = sys.stdin.buffer if path == STANDARD_INPUT else _HashedFile(path, digest)
     if path != STANDARD_INPUT:
-        with BufferedReader(_HashedFile(path, digest)) as file:
+        with BufferedReader(raw) as file:
             yield file
         return
-    file = BufferedReader(sys.stdin.buffer)  # type: ignore[arg-type]
+    file = BufferedReader(raw)
     try:
         yield file
     finally:

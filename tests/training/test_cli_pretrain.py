@@ -6,7 +6,7 @@ import h5py
 import numpy as np
 import pytest
 
-from elmo_tf2.cli.pretrain import _stop_when_asked
+from elmo_tf2.cli.pretrain_callbacks import stop_on_signal
 from elmo_tf2.training import RunFolder
 from tests.cli_fixtures import run
 from tests.training.conftest import MODEL, SETTINGS, write_data
@@ -103,7 +103,7 @@ def test_mistakes_are_told(data, tmp_path, arguments, message, exit_code):
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_an_update_and_a_second_one_ends_at_once(number, capfd):
     before = signal.getsignal(number)
-    with pytest.raises(KeyboardInterrupt), _stop_when_asked() as stop:
+    with pytest.raises(KeyboardInterrupt), stop_on_signal() as stop:
         stop.on_train_batch_end(0)
         signal.raise_signal(number)
         assert "Stopping after this update. Again to stop at once." in capfd.readouterr().err

@@ -80,7 +80,7 @@ def test_two_devices_have_the_losses_of_one(make_run, losses_of_one):
 
 def test_masked_words_have_the_losses_of_one_device_on_two(make_run):
     # of few words in a window one device has now and then none: they count by their number
-    config = dataclasses.replace(MERGED_CONFIG, masked_share=0.15)
+    config = dataclasses.replace(MERGED_CONFIG, mask_rate=0.15)
     one, two = (make_run(name, config) for name in ("one", "two"))
     pretrain(one.path, report_every=1)
     finish(start(two, "mirrored"))
