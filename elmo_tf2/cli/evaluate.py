@@ -2,7 +2,7 @@
 
 import itertools
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -11,6 +11,9 @@ from elmo_tf2.cli.arguments import Options, Overwrite, Vocab, checked_model, mod
 from elmo_tf2.cli.messages import progress_bar, quiet_imports, say, say_table
 from elmo_tf2.files import check_file, check_free
 from elmo_tf2.presets import find_model
+
+if TYPE_CHECKING:
+    from elmo_tf2.training import MaskedPerplexity, Perplexity
 
 HELP = """\
 Measure how well a language model predicts a text.
@@ -29,27 +32,32 @@ Examples:
 """  # noqa: E501
 
 
+_Text = Annotated[Path, typer.Argument(metavar="TEXT", help="One tokenized sentence per line.")]
+_Scores = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        help="Write the log-probabilities of every sentence, read by itself, to a table: "
+        "forward and backward (for a merged model: masked), tokens, words outside the "
+        "vocabulary.",
+    ),
+]
+_BatchSize = Annotated[
+    int,
+    typer.Option(
+        min=1,
+        max=MAX_INTEGER,
+        metavar="NUMBER",
+        help="Parts of the text that are read at once; for a merged model, sentences.",
+    ),
+]
+
+
 def evaluate(
     model: Annotated[Path, model_argument("MODEL", "A language model.")],
-    text: Annotated[Path, typer.Argument(metavar="TEXT", help="One tokenized sentence per line.")],
-    scores: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE",
-            help="Write the log-probabilities of every sentence, read by itself, to a table: "
-            "forward and backward (for a merged model: masked), tokens, words outside the "
-            "vocabulary.",
-        ),
-    ] = None,
-    batch_size: Annotated[
-        int,
-        typer.Option(
-            min=1,
-            max=MAX_INTEGER,
-            metavar="NUMBER",
-            help="Parts of the text that are read at once; for a merged model, sentences.",
-        ),
-    ] = 32,
+    text: _Text,
+    scores: _Scores = None,
+    batch_size: _BatchSize = 32,
     options: Options = None,
     vocab: Vocab = None,
     overwrite: Overwrite = False,
@@ -62,15 +70,14 @@ def evaluate(
     checked_model(model, options, vocab, only_weights=True)
     with quiet_imports():
         from elmo_tf2.data.text_files import read_lines, words_between_spaces
-        from elmo_tf2.training import Perplexity, language_model, perplexity, write_scores
+        from elmo_tf2.training import language_model, perplexity, write_scores
         from elmo_tf2.weights import read_weights
 
-    weights = read_weights(model, options, vocab)
-    lm, vocabulary = language_model(weights)
-    eos = 0 if weights.config.is_merged else 1  # the end of a sentence is predicted
+    lm, vocabulary = language_model(read_weights(model, options, vocab))
+    eos = 0 if lm.config.is_merged else 1  # the end of a sentence is predicted
     lines = itertools.chain.from_iterable(read_lines(text))
-    numbers = (len(words_between_spaces(line)) for line in lines)
-    total = sum(number + eos for number in numbers if number)
+    lengths = (len(words_between_spaces(line)) for line in lines)
+    total = sum(length + eos for length in lengths if length)
     done = 0
     with progress_bar("Reading", "Evaluating") as update:
 
@@ -81,23 +88,27 @@ def evaluate(
 
         lines = itertools.chain.from_iterable(read_lines(text, warn=False))
         measured = perplexity(lm, lines, vocabulary, batch_size, report=report)
-    if isinstance(measured, Perplexity):
-        rows = [
-            ("perplexity", f"{measured.mean:.3f}"),
-            ("forward", f"{measured.forward:.3f}"),
-            ("backward", f"{measured.backward:.3f}"),
-            ("words predicted", f"{measured.targets:,} in each direction"),
-        ]
-    else:
-        rows = [
-            ("masked perplexity", f"{measured.mean:.3f}"),
-            ("words predicted", f"{measured.targets:,}, each masked once"),
-        ]
-    rows.append(
-        ("<UNK> of them", f"{measured.unknown:,} ({measured.unknown / measured.targets:.2%})")
-    )
-    say_table(rows)
+    say_table(_rows(measured))
     if scores is not None:
         with progress_bar("Reading", "Scoring", "sentences") as update:
             write_scores(lm, text, vocabulary, scores, overwrite=overwrite, on_progress=update)
         say(f"Wrote {scores}.")
+
+
+def _rows(measured: "Perplexity | MaskedPerplexity") -> list[tuple[str, str]]:
+    from elmo_tf2.training import Perplexity
+
+    unknown = f"{measured.unknown:,} ({measured.unknown / measured.targets:.2%})"
+    if isinstance(measured, Perplexity):
+        return [
+            ("perplexity", f"{measured.mean:.3f}"),
+            ("forward", f"{measured.forward:.3f}"),
+            ("backward", f"{measured.backward:.3f}"),
+            ("words predicted", f"{measured.targets:,} in each direction"),
+            ("<UNK> of them", unknown),
+        ]
+    return [
+        ("masked perplexity", f"{measured.mean:.3f}"),
+        ("words predicted", f"{measured.targets:,}, each masked once"),
+        ("<UNK> of them", unknown),
+    ]

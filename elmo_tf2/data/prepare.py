@@ -89,18 +89,16 @@ def prepare(
         check_integer("vocab_size", vocab_size, len(SPECIAL_WORDS) + 1)
     paths = find_texts(texts)
     check_free(out, overwrite, PARTS, paths)
-
+    breaks_sentences = not (tokenized or one_sentence_per_line)
     tokenize = functools.partial(
-        _tokenize,
-        tokenizer=tokenizer,
-        form=normalize,
-        breaks_sentences=not (tokenized or one_sentence_per_line),
+        _tokenize, tokenizer=tokenizer, form=normalize, breaks_sentences=breaks_sentences
     )
     with completed(out, overwrite, PARTS) as folder:
         folder.mkdir()
         batches = _in_parallel(tokenize, filter(None, read_texts(paths, on_progress)))
         all_sentences = itertools.chain.from_iterable(batches)
         train, held_out, shards = write_parts(all_sentences, folder, heldout, shards, seed)
+        parts = {"train": train, "heldout": held_out}
         vocabulary = _vocabulary(train.counts, min_count, vocab_size)
         write_vocabulary(folder / VOCABULARY_FILE, vocabulary)
         prepared = Prepared(
@@ -108,13 +106,12 @@ def prepare(
             normalize=normalize,
             seed=seed,
             shards=shards,
-            sentences={"train": train.sentences, "heldout": held_out.sentences},
-            tokens={"train": train.counts.total(), "heldout": held_out.counts.total()},
+            sentences={name: part.sentences for name, part in parts.items()},
+            tokens={name: part.counts.total() for name, part in parts.items()},
             distinct_words=len(train.counts),
             vocabulary=len(vocabulary),
             unknown_share={
-                "train": _unknown_share(train.counts, vocabulary),
-                "heldout": _unknown_share(held_out.counts, vocabulary),
+                name: _unknown_share(part.counts, vocabulary) for name, part in parts.items()
             },
         )
         text = json.dumps(dataclasses.asdict(prepared), indent=2)

@@ -127,16 +127,13 @@ class _HashedFile(FileIO):
 
 @contextlib.contextmanager
 def _open(path: str, digest: Any = None) -> Iterator[BufferedReader]:
-    raw: Any = sys.stdin.buffer if path == STANDARD_INPUT else _HashedFile(path, digest)
-    if path != STANDARD_INPUT:
-        with BufferedReader(raw) as file:
-            yield file
-        return
+    is_stdin = path == STANDARD_INPUT
+    raw: Any = sys.stdin.buffer if is_stdin else _HashedFile(path, digest)
     file = BufferedReader(raw)
     try:
         yield file
     finally:
-        file.detach()  # so that standard input is not closed
+        (file.detach if is_stdin else file.close)()  # standard input stays open
 
 
 def _decompressed(path: str, file: BufferedReader) -> BufferedIOBase:

@@ -2,7 +2,7 @@
 
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import numpy as np
 import tensorflow as tf
@@ -10,7 +10,7 @@ import tensorflow as tf
 from elmo_tf2.arguments import check_integer
 from elmo_tf2.data import Vocabulary, text_windows
 from elmo_tf2.models import MaskedLanguageModel, PretrainingModel
-from elmo_tf2.training.score import masked_scores
+from elmo_tf2.training.score import MaskedScore, sentence_scores
 
 SENTENCES_AT_ONCE = 50_000
 _NO_WORDS = "The text has no words, so there is no perplexity."
@@ -115,7 +115,8 @@ def _masked_perplexity(
     report: Callable[[int], None],
 ) -> MaskedPerplexity:
     total, targets, unknown = 0.0, 0, 0
-    for score in masked_scores(model, sentences, vocabulary, batch_size):
+    scores = sentence_scores(model, sentences, vocabulary, batch_size)
+    for score in cast(Iterator[MaskedScore], scores):
         total += score.masked
         targets += score.tokens
         unknown += score.unknown

@@ -62,10 +62,6 @@ class RunFolder:
         self.history_file = self.path / "history.csv"
         self.logs = self.path / "logs"
         self._lock = self.path / "lock"
-        self._parts = [
-            *(self.config_file, self.text_file, self.options_file, self.vocabulary_file),
-            *(self.checkpoints, self.history_file, self.logs, self._lock),
-        ]
 
     def create(
         self,
@@ -97,7 +93,7 @@ class RunFolder:
         if overwrite:
             with self.locked():
                 pass
-        parts = [part.name for part in self._parts]
+        parts = [path.name for name, path in vars(self).items() if name != "path"]
         with completed(self.path, overwrite, parts=parts) as temporary:
             temporary.mkdir()
             new = RunFolder(temporary)

@@ -76,31 +76,10 @@ def sentence_scores(
         A `SentenceScore` for every sentence, in their order; a `MaskedScore` by a masked language
         model.
     """
-    if isinstance(model, MaskedLanguageModel):
-        yield from masked_scores(model, sentences, vocabulary, batch_size)
-        return
-    score = _score_function(_sums_of_directions, model, vocabulary)
-    for (forward, backward), tokens, unknown in _score_numbers(score, sentences, batch_size):
-        yield SentenceScore(forward, backward, tokens, unknown)
-
-
-def masked_scores(
-    model: MaskedLanguageModel,
-    sentences: Iterable[str | bytes],
-    vocabulary: Vocabulary,
-    batch_size: int,
-) -> Iterator[MaskedScore]:
-    """The `sentence_scores` of a masked language model."""
-    score = _score_function(_sum_of_masked, model, vocabulary)
-    for (masked,), tokens, unknown in _score_numbers(score, sentences, batch_size):
-        yield MaskedScore(masked, tokens, unknown)
-
-
-def _score_numbers(
-    score: Callable[..., Sequence[tf.Tensor]], sentences: Iterable[str | bytes], batch_size: int
-) -> Iterator[tuple[list[float], int, int]]:
-    """Of every sentence its log-probabilities, and its numbers of words and unknown words."""
     check_integer("batch_size", batch_size)
+    is_masked = isinstance(model, MaskedLanguageModel)
+    kind: Callable[..., SentenceScore | MaskedScore] = MaskedScore if is_masked else SentenceScore
+    score = _score_function(_sum_of_masked if is_masked else _sums_of_directions, model, vocabulary)
     dataset = tf.data.Dataset.from_generator(
         lambda: iter(sentences), output_signature=tf.TensorSpec([], tf.string)
     )
@@ -112,7 +91,7 @@ def _score_numbers(
         lengths = tf.cast(tokens.row_lengths(), tf.int32)
         *sums, unknown = score(tokens.to_tensor(), lengths)
         for *values, num_unknown, num_words in zip(*sums, unknown, lengths - 2, strict=True):
-            yield [float(value) for value in values], int(num_words), int(num_unknown)
+            yield kind(*map(float, values), int(num_words), int(num_unknown))
 
 
 def _score_function(
