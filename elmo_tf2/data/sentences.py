@@ -99,7 +99,7 @@ def _tensorflow_text() -> ModuleType:
     except ImportError as error:
         raise ValueError(
             "Sentences and normal forms need tensorflow_text, which can't be imported here: "
-            f"{error}. Install it, or give one sentence a line (`one_sentence_per_line=True`, on "
+            f"{error}. Install it, or give one sentence per line (`one_sentence_per_line=True`, on "
             "the command line `--one-sentence-per-line`), not normalized."
         ) from error
 

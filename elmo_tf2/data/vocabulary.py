@@ -35,7 +35,7 @@ class Vocabulary:
         missing = [word for word in SPECIAL_WORDS if word not in set(self.words)]
         if missing:
             raise ValueError(
-                f"{source} must have the words {', '.join(SPECIAL_WORDS)}, each on a line. "
+                f"{source} must have the words {', '.join(SPECIAL_WORDS)}, one per line. "
                 f"Missing: {', '.join(missing)}."
             )
         if len(set(self.words)) < len(self.words):

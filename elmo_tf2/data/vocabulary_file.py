@@ -26,7 +26,7 @@ def read_vocabulary(path: StrPath) -> tuple[str, ...]:
     try:
         lines = [line.decode().strip() for lines in read_lines(path) for line in lines]
     except UnicodeDecodeError as error:
-        raise ValueError(f"{path} must be text in UTF-8, one word a line: {error}.") from error
+        raise ValueError(f"{path} must be text in UTF-8, one word per line: {error}.") from error
     words = tuple(word for word in lines if word != _NOT_A_WORD)
     if not words:
         raise ValueError(f"{path} must have one word a line. Found: no words.")
@@ -54,7 +54,7 @@ def write_vocabulary(path: StrPath, words: Sequence[str]) -> None:
     for word in words:
         if not can_be_written(word):
             raise ValueError(
-                f"{path}: a vocabulary's word must have no white space round it, no line break or "
+                f"{path}: a vocabulary's word must have no white space around it, no line break or "
                 f"zero, and no byte order mark before it, and must not be {_NOT_A_WORD}. Received: "
                 f"{word!r}."
             )

@@ -30,9 +30,7 @@ class Checkpoints:
     def __init__(self, model: PretrainingModel, folder: str | os.PathLike[str]) -> None:
         self._model = model
         self._folder = Path(folder)
-        latest_checkpoint(
-            self._folder
-        )  # raises an error where TensorFlow's manager would begin anew
+        latest_checkpoint(self._folder)  # an error where TensorFlow's manager would start afresh
         if not model.optimizer.built:
             model.optimizer.build(model.trainable_variables)
         self._variables: dict[str, Any] = {
@@ -65,7 +63,7 @@ class Checkpoints:
             if not np.isfinite(float(tf.reduce_sum(value))):
                 raise FloatingPointError(
                     f"The weight {variable.path} has values that are NaN or infinite: no "
-                    f"checkpoint is made. The last good one is {self.latest}. Go on from that "
+                    f"checkpoint is written. The last good one is {self.latest}. Resume from it "
                     "with a lower learning rate."
                 )
         needed = sum(
@@ -75,7 +73,7 @@ class Checkpoints:
         if free_bytes(self._folder) < needed:
             raise OSError(
                 f"The disk of {self._folder} has no room for a checkpoint of {needed:,} bytes. "
-                f"The last one is {self.latest}. Make room, and go on from that."
+                f"The last one is {self.latest}. Make room, and resume from it."
             )
         try:
             with full_disk_told(self._folder):
@@ -109,6 +107,6 @@ class Checkpoints:
         except _DAMAGE as error:
             raise ValueError(
                 f"The checkpoint {self.latest} is damaged, or of another model or optimizer than "
-                "the configuration says. Go on with the configuration of its own run, or begin "
-                f"anew in another folder. ({str(error).splitlines()[0]})"
+                "the configuration says. Resume with the configuration of its own run, or begin a "
+                f"new run in another folder. ({str(error).splitlines()[0]})"
             ) from error

@@ -38,13 +38,16 @@ def pretrain(
 
     Under a `tf.distribute` strategy's scope its devices share the rows of a batch.
 
-    Args: run: a run's folder, see `RunFolder.create`. initial: weights to begin with, in a run
-        without checkpoints; their softmax, if they have one, must be of the run's vocabulary. None:
-        random ones. callbacks: Keras callbacks. An epoch is `report_every` updates; the logs have
-        `update`, `loss`, `perplexity`, `learning_rate`, `tokens_per_second`, and
-        `heldout_perplexity` when it was measured. report_every: int > 0. Updates between two
-        reports. save_every: int > 0. Updates between two checkpoints. evaluate_every: int > 0.
-        Updates between two measurements of the held-out perplexity.
+    Args:
+        run: a run's folder, see `RunFolder.create`.
+        initial: weights to begin with, in a run without checkpoints; their softmax, if they have
+            one, must be of the run's vocabulary. None: random ones.
+        callbacks: Keras callbacks. An epoch is `report_every` updates; the logs have `update`,
+            `loss`, `perplexity`, `learning_rate`, `tokens_per_second`, and `heldout_perplexity`
+            when it was measured.
+        report_every: int > 0. Updates between two reports.
+        save_every: int > 0. Updates between two checkpoints.
+        evaluate_every: int > 0. Updates between two measurements of the held-out perplexity.
 
     Returns:
         The trained model.
@@ -227,7 +230,7 @@ class _RunCallback(keras.callbacks.Callback):
         if not math.isfinite(loss):
             raise FloatingPointError(
                 f"The loss became {loss} by update {update}. The last good checkpoint is "
-                f"{self._checkpoints.latest}. Go on from that with a lower learning rate."
+                f"{self._checkpoints.latest}. Resume from it with a lower learning rate."
             )
         config = self._config
         tokens = config.batch_size * config.unroll_steps * config.gradient_accumulation_steps
