@@ -23,44 +23,49 @@ from elmo_tf2.validation import (
     shown,
 )
 
-LEARNING_RATES = {"adagrad": 0.2, "adam": 0.001}  # the default of each optimizer
+LEARNING_RATES = {"adagrad": 0.2, "adam": 0.001}  # the defaults
 DECAYS = ("none", "linear", "cosine")
 INITIAL_BIASES = ("zeros", "log_uniform")
 PRECISIONS = ("float32", "mixed_bfloat16")
+# Names in the files of earlier runs.
+_OLD_NAMES = {
+    "accumulate": "gradient_accumulation_steps",
+    "initial_accumulator": "initial_accumulator_value",
+    "masked_share": "mask_rate",
+}
 
 
 @dataclasses.dataclass(frozen=True)
 class PretrainingConfig:
     """Everything that decides a pretraining run but the text; frozen and validated.
 
-    The defaults are those that the published models were trained with.
+    The defaults are those of the published models' training.
 
     Args:
         model: an `ElmoConfig`, or a mapping of its arguments.
         batch_size: int > 0. Rows of a batch over all devices.
-        unroll_steps: int > 0. Tokens of a window, as far as the gradient goes.
+        unroll_steps: int > 0. Tokens of a window; the gradient is truncated at its ends.
         updates: int > 0. Number of updates of the whole run.
         dropout: float in [0, 1).
-        num_negatives: int > 0, or None for the full softmax in training, too; that is also taken
-            for a vocabulary that has no more words.
-        initial_bias: where the softmax's bias begins: "zeros", or "log_uniform", the logarithms of
-            the probabilities that negatives are drawn with, which saves a short run the many
-            updates until rare words are met. Not used if initial weights have a softmax.
+        num_negatives: int > 0, or None for the full softmax in training, which is also used for a
+            vocabulary with no more words than this.
+        initial_bias: initial values of the softmax's bias: "zeros", or "log_uniform", the log
+            probabilities of the negatives' sampler, which saves a short run the many updates until
+            rare words occur. Not used if initial weights have a softmax.
         optimizer: "adagrad" or "adam".
-        learning_rate: float > 0, the highest; or None, which stands for 0.2 of Adagrad and 0.001 of
-            Adam.
-        initial_accumulator: float >= 0. Where Adagrad's sums of squares begin.
+        learning_rate: float > 0, the peak; or None: 0.2 for Adagrad and 0.001 for Adam.
+        initial_accumulator_value: float >= 0. Initial value of Adagrad's sums of squares.
         warmup_updates: int >= 0. Updates in which the learning rate rises linearly from 0.
         decay: "none", or how the learning rate falls to 0 at the last update: "linear" or "cosine".
-        decay_updates: int > 0, or None. Updates of that fall; None: all after the warm-up.
-        clip_norm: float > 0 or None. Bound on the norm of all gradients together.
-        accumulate: int > 0. Windows whose gradients make an update together.
+        decay_updates: int > 0, or None. Updates of the decay; None: all after the warm-up.
+        clip_norm: float > 0 or None. Bound on the global norm of the gradients.
+        gradient_accumulation_steps: int > 0. Windows whose gradients one update applies.
         precision: "float32", or "mixed_bfloat16": matrix products in bfloat16, all else in float32.
         lowercase_rate: float in [0, 1). Share of the sentences that are lower-cased.
-        masked_share: float in (0, 1), of a merged model alone as the next two, see `Masking`. Share
-            of the words that are chosen to be predicted.
-        random_rate: float in [0, 1). Share of the chosen words with another one in their places.
-        kept_rate: float in [0, 1]. Share of the chosen words that stay.
+        mask_rate: float in (0, 1). Share of the words that are masked and predicted, see `Masking`.
+            This and the next two are for a merged model only.
+        random_rate: float in [0, 1). Share of the chosen words that a random word replaces.
+        kept_rate: float in [0, 1]. Share of the chosen words that are kept.
         seed: int >= 0, less than 2^32.
 
     Raises:
@@ -83,15 +88,15 @@ class PretrainingConfig:
     initial_bias: str = "zeros"
     optimizer: str = "adagrad"
     learning_rate: float | None = None
-    initial_accumulator: float = 1.0
+    initial_accumulator_value: float = 1.0
     warmup_updates: int = 0
     decay: str = "none"
     decay_updates: int | None = None
     clip_norm: float | None = 10.0
-    accumulate: int = 1
+    gradient_accumulation_steps: int = 1
     precision: str = "float32"
     lowercase_rate: float = 0.0
-    masked_share: float = 0.15
+    mask_rate: float = 0.15
     random_rate: float = 0.1
     kept_rate: float = 0.0
     seed: int = 0
@@ -100,10 +105,12 @@ class PretrainingConfig:
         checked: dict[str, Any] = {
             "model": _as_model(self.model),
             "warmup_updates": check_integer("warmup_updates", self.warmup_updates, 0),
-            "initial_accumulator": check_number("initial_accumulator", self.initial_accumulator, 0),
+            "initial_accumulator_value": check_number(
+                "initial_accumulator_value", self.initial_accumulator_value, 0
+            ),
             "seed": check_integer("seed", self.seed, 0, MAX_SEED),
         }
-        for name in ("batch_size", "unroll_steps", "updates", "accumulate"):
+        for name in ("batch_size", "unroll_steps", "updates", "gradient_accumulation_steps"):
             checked[name] = check_integer(name, getattr(self, name))
         for name in ("num_negatives", "decay_updates"):
             if getattr(self, name) is not None:
@@ -112,8 +119,7 @@ class PretrainingConfig:
             checked[name] = check_rate(name, getattr(self, name))
         for name in ("learning_rate", "clip_norm"):
             checked[name] = check_positive(name, getattr(self, name))
-        masking = Masking(self.masked_share, self.random_rate, self.kept_rate)
-        checked |= dataclasses.asdict(masking)
+        checked |= dataclasses.asdict(self._masking())
         for name, value in checked.items():
             object.__setattr__(self, name, value)
         check_choice("initial_bias", self.initial_bias, INITIAL_BIASES)
@@ -122,22 +128,23 @@ class PretrainingConfig:
         check_choice("precision", self.precision, PRECISIONS)
 
     @property
-    def highest_learning_rate(self) -> float:
-        """`learning_rate`, or that of the optimizer if it is None."""
+    def peak_learning_rate(self) -> float:
+        """`learning_rate`, or the optimizer's default if it is None."""
         if self.learning_rate is None:
             return LEARNING_RATES[self.optimizer]
         return self.learning_rate
 
     @property
     def masking(self) -> Masking | None:
-        """How words are masked; None for a model that is not merged, which predicts the next."""
-        if not self.model.is_merged:
-            return None
-        return Masking(self.masked_share, self.random_rate, self.kept_rate)
+        """How words are masked; None for a model that predicts the next word."""
+        return self._masking() if self.model.is_merged else None
+
+    def _masking(self) -> Masking:
+        return Masking(self.mask_rate, self.random_rate, self.kept_rate)
 
     @classmethod
     def from_file(cls, path: str | os.PathLike[str]) -> "PretrainingConfig":
-        """Reads a YAML or JSON file with these names; what is not in it has its default.
+        """Reads a YAML or JSON file with these names; missing ones have their defaults.
 
         Args:
             path: the file.
@@ -147,7 +154,7 @@ class PretrainingConfig:
 
         Raises:
             FileNotFoundError: if there is no such file.
-            ValueError: if it is no mapping, has an unknown name, or a value is out of its range.
+            ValueError: if it is not a mapping, has an unknown name, or a value is out of its range.
         """
         text = check_file(path, "configuration").read_bytes()
         try:
@@ -180,19 +187,19 @@ class PretrainingConfig:
             name, equals, text = change.partition("=")
             if not equals:
                 raise ValueError(f"A change must be NAME=VALUE. Received: {shown(change)}.")
-            place, _, key = name.strip().rpartition(".")
-            if place not in ("", "model"):
+            parent, _, key = name.strip().rpartition(".")
+            if parent not in ("", "model"):
                 raise ValueError(f"unknown name `{name}`.")
             try:
                 value = _read_yaml(text)
             except ValueError as error:
                 raise ValueError(f"`{name}`: the value is not YAML: {error}.") from error
-            if not place:
+            if not parent:
                 values[key] = value
             elif isinstance(values["model"], dict):
                 values["model"] = {**values["model"], key: value}
             else:
-                _as_model(values["model"])  # whose error says what is wrong
+                _as_model(values["model"])  # raises the error that fits
         return _from_mapping(PretrainingConfig, values)
 
     def to_yaml(self) -> str:
@@ -203,7 +210,7 @@ class PretrainingConfig:
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML of plain values: without aliases, which make gigabytes of a few lines."""
+    """YAML of plain values, without aliases: a few lines of those can fill the memory."""
 
     def compose_node(self, parent: Any, index: Any) -> Any:
         if self.check_event(yaml.AliasEvent):
@@ -224,7 +231,7 @@ def _read_yaml(text: Any) -> Any:
     except RecursionError:
         raise ValueError("it is nested too deep") from None
     except (yaml.YAMLError, ValueError, TypeError, LookupError, AttributeError) as error:
-        # Whatever a value of a wrong form makes PyYAML raise, such as the date 2024-02-30.
+        # PyYAML raises all of these for malformed values, such as the date 2024-02-30.
         raise ValueError(one_line(error)) from error
 
 
@@ -244,6 +251,8 @@ def _as_model(value: Any) -> ElmoConfig:
 
 def _from_mapping(kind: Any, values: Mapping[str, Any], parent: str = "") -> Any:
     known = get_type_hints(kind)
+    if kind is PretrainingConfig:
+        values = {_OLD_NAMES.get(name, name): value for name, value in values.items()}
     for name in values:
         if name not in known:
             name = one_line(name)[:100]

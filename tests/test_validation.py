@@ -50,15 +50,15 @@ FIELDS = {
         "initial_bias": ("choice", None),
         "optimizer": ("choice", None),
         "learning_rate": ("number", 1e38),
-        "initial_accumulator": ("number", 1e38),
+        "initial_accumulator_value": ("number", 1e38),
         "warmup_updates": ("integer", MAX_INTEGER),
         "decay": ("choice", None),
         "decay_updates": ("integer", MAX_INTEGER),
         "clip_norm": ("number", 1e38),
-        "accumulate": ("integer", MAX_INTEGER),
+        "gradient_accumulation_steps": ("integer", MAX_INTEGER),
         "precision": ("choice", None),
         "lowercase_rate": ("rate", 0.999),
-        "masked_share": ("rate", 0.999),
+        "mask_rate": ("rate", 0.999),
         "random_rate": ("rate", 0.999),
         "kept_rate": ("rate", 0.9),
         "seed": ("integer", MAX_SEED),
@@ -66,7 +66,7 @@ FIELDS = {
 }
 CASES = [(kind, name) for kind, fields in FIELDS.items() for name in fields]
 OPTIONAL = {"num_negatives", "decay_updates"}
-FROM_ZERO = {"initial_accumulator"}
+FROM_ZERO = {"initial_accumulator_value"}
 # Where they are in an options.json.
 PLACES = {
     "char_embedding_dim": "char_cnn.embedding.dim",

@@ -15,11 +15,11 @@ from elmo_tf2.files import check_free
 from elmo_tf2.validation import MAX_INTEGER, MAX_SEED, check_rate
 
 HELP = """\
-Turn any text into what a language model is trained on.
+Prepare any text for training a language model.
 
-TEXT is running text of any length, in UTF-8: files, plain or compressed with gzip or xz, patterns such as 'texts/*.txt', or - for standard input. It is broken into sentences, and those into words. OUT gets train/shard-00000.txt and so on, shuffled, with one sentence per line and spaces between words; heldout.txt; vocab.txt; and prepared.json, which tells their sizes and how they were made.
+TEXT is running text of any length, in UTF-8: files, plain or compressed with gzip or xz, patterns such as 'texts/*.txt', or - for standard input. It is split into sentences, and those into words. The folder OUT gets train/shard-00000.txt and so on, shuffled, with one sentence per line and spaces between words; heldout.txt; vocab.txt; and prepared.json, with their sizes and how they were made.
 
-A line's end always ends a sentence. Text that is tokenised already is best taken as it is, with --tokenized.
+A line's end always ends a sentence. For text that is tokenized already, use --tokenized.
 
 \b
 Examples:
@@ -37,88 +37,67 @@ class Normalize(str, Enum):
     nfkc = "nfkc"
 
 
+def _number(help: str, minimum: int = 1, maximum: int = MAX_INTEGER) -> Any:
+    return typer.Option(min=minimum, max=maximum, metavar="NUMBER", help=help)
+
+
+_Texts = Annotated[list[str], typer.Argument(metavar="TEXT...", help="Files, patterns or -.")]
+_Out = Annotated[Path, typer.Argument(metavar="OUT", help="The folder to write.")]
+_TokenizerOption = Annotated[
+    Tokenizer | None,
+    typer.Option(
+        help="words: punctuation apart, Chinese and Japanese by character, English as in the "
+        "Penn treebank (do n't). spaces: splits at spaces. [default: words, with --tokenized "
+        "spaces]",
+    ),
+]
+_Tokenized = Annotated[
+    bool,
+    typer.Option(
+        "--tokenized", help="The text has one sentence per line, words separated by spaces."
+    ),
+]
+_OneSentencePerLine = Annotated[
+    bool, typer.Option("--one-sentence-per-line", help="Do not split lines into sentences.")
+]
+_Normalize = Annotated[
+    Normalize,
+    typer.Option(
+        help="The normal form of Unicode to bring the text into. A model's own tokenizer does "
+        "not do this, so bring what you give it later into the same form."
+    ),
+]
+_Heldout = Annotated[
+    float,
+    typer.Option(min=0, max=1, metavar="RATE", help="Share of the sentences to hold out."),
+]
+_Shards = Annotated[
+    int | None,
+    _number("Files of the train part. [default: one for every 8 MB, at most 128]", 1, MAX_FILES),
+]
+_MinCount = Annotated[int, _number("Rarer words are not in the vocabulary.")]
+_VocabSize = Annotated[
+    int | None,
+    _number("Maximum size of the vocabulary, with <S>, </S> and <UNK>. [default: no bound]", 4),
+]
+_Seed = Annotated[int, _number("The same text and seed give the same files.", 0, MAX_SEED)]
+
+
 def prepare(
-    texts: Annotated[
-        list[str],
-        typer.Argument(metavar="TEXT...", help="Files, patterns or -.", show_default=False),
-    ],
-    out: Annotated[
-        Path, typer.Argument(metavar="OUT", help="The folder to make.", show_default=False)
-    ],
-    tokenizer: Annotated[
-        Tokenizer | None,
-        typer.Option(
-            help="words: punctuation apart, Chinese and Japanese by character, English as in the "
-            "Penn treebank (do n't). spaces: words are what is between spaces. [default: words, "
-            "with --tokenized spaces]",
-            show_default=False,
-        ),
-    ] = None,
-    tokenized: Annotated[
-        bool,
-        typer.Option(
-            "--tokenized",
-            help="Take the text as it is: one sentence per line, words between spaces.",
-        ),
-    ] = False,
-    one_sentence_per_line: Annotated[
-        bool,
-        typer.Option("--one-sentence-per-line", help="Do not break lines into sentences."),
-    ] = False,
-    normalize: Annotated[
-        Normalize,
-        typer.Option(
-            help="The normal form of Unicode to bring the text into. A model's own tokenizer does "
-            "not do this, so bring what you give it later into the same form."
-        ),
-    ] = Normalize.none,
-    heldout: Annotated[
-        float,
-        typer.Option(
-            min=0, max=1, metavar="SHARE", help="About how many of the sentences are held out."
-        ),
-    ] = 0.01,
-    shards: Annotated[
-        int | None,
-        typer.Option(
-            min=1,
-            max=MAX_FILES,
-            metavar="NUMBER",
-            help="Files of the train part. [default: one for every 8 MB, at most 128]",
-            show_default=False,
-        ),
-    ] = None,
-    min_count: Annotated[
-        int,
-        typer.Option(
-            min=1,
-            max=MAX_INTEGER,
-            metavar="NUMBER",
-            help="Words that are rarer are not in the vocabulary.",
-        ),
-    ] = 3,
-    vocab_size: Annotated[
-        int | None,
-        typer.Option(
-            min=4,
-            max=MAX_INTEGER,
-            metavar="NUMBER",
-            help="The most words of the vocabulary, with <S>, </S> and <UNK>. [default: no bound]",
-            show_default=False,
-        ),
-    ] = None,
-    seed: Annotated[
-        int,
-        typer.Option(
-            min=0,
-            max=MAX_SEED,
-            metavar="NUMBER",
-            help="The same text and seed give the same files.",
-        ),
-    ] = 0,
+    texts: _Texts,
+    out: _Out,
+    tokenizer: _TokenizerOption = None,
+    tokenized: _Tokenized = False,
+    one_sentence_per_line: _OneSentencePerLine = False,
+    normalize: _Normalize = Normalize.none,
+    heldout: _Heldout = 0.01,
+    shards: _Shards = None,
+    min_count: _MinCount = 3,
+    vocab_size: _VocabSize = None,
+    seed: _Seed = 0,
     overwrite: Overwrite = False,
 ) -> None:
-    """Turns text into what a language model is trained on."""
+    """Prepares text for training a language model."""
     start = time.monotonic()
     if tokenized and tokenizer is Tokenizer.words:
         raise ValueError(
@@ -131,7 +110,7 @@ def prepare(
         from elmo_tf2.data import prepare as library
 
     with progress_bar("Reading the text", "Preparing", "KB") as update:
-        made = library.prepare(
+        prepared = library.prepare(
             texts,
             out,
             tokenizer=None if tokenizer is None else tokenizer.value,
@@ -147,18 +126,17 @@ def prepare(
             on_progress=lambda done, total: update(done // 1000, total // 1000),
         )
     echo(f"Wrote {out}:")
-    echo_table(
-        [
-            ("sentences", _both("{:,}", made.sentences)),
-            ("words", _both("{:,}", made.tokens)),
-            ("distinct words", f"{made.distinct_words:,} to train on"),
-            ("vocabulary", f"{made.vocabulary:,} words"),
-            ("<UNK>", _both("{:.2%} of the words", made.unknown_share)),
-            ("tokenizer", made.tokenizer),
-            ("shards", f"{made.shards:,}"),
-            ("seconds", f"{time.monotonic() - start:,.1f}"),
-        ]
-    )
+    rows = [
+        ("sentences", _both("{:,}", prepared.sentences)),
+        ("words", _both("{:,}", prepared.tokens)),
+        ("distinct words", f"{prepared.distinct_words:,} to train on"),
+        ("vocabulary", f"{prepared.vocabulary:,} words"),
+        ("<UNK>", _both("{:.2%} of the words", prepared.unknown_share)),
+        ("tokenizer", prepared.tokenizer),
+        ("shards", f"{prepared.shards:,}"),
+        ("seconds", f"{time.monotonic() - start:,.1f}"),
+    ]
+    echo_table(rows)
 
 
 def _both(form: str, parts: dict[str, Any]) -> str:

@@ -1,6 +1,7 @@
-"""Any text to what a language model is trained on: shards of sentences, and a vocabulary."""
+"""Text to what a language model is trained on: shards of sentences, and a vocabulary."""
 
 import dataclasses
+import functools
 import itertools
 import json
 import logging
@@ -34,19 +35,7 @@ _Out = TypeVar("_Out")
 
 @dataclasses.dataclass(frozen=True)
 class Prepared:
-    """What `prepare` made.
-
-    Attributes:
-        tokenizer: name of the tokenizer.
-        normalize: normal form of Unicode, "none" for none.
-        seed: of all that is random.
-        shards: number of files of the train part.
-        sentences: number of sentences of the parts "train" and "heldout".
-        tokens: number of words of both.
-        distinct_words: number of different words of the train part.
-        vocabulary: number of words of the vocabulary, `<S>`, `</S>` and `<UNK>` among them.
-        unknown_share: share of the words of both parts that are not in the vocabulary.
-    """
+    """What `prepare` wrote, in numbers; dictionaries have the parts "train" and "heldout"."""
 
     tokenizer: str
     normalize: str
@@ -75,41 +64,10 @@ def prepare(
     overwrite: bool = False,
     on_progress: OnProgress | None = None,
 ) -> Prepared:
-    """Makes the files that a language model is trained on.
+    """Writes what a language model is trained on: shuffled shards, held-out text and a vocabulary.
 
-    `out` gets `train/shard-00000.txt` and so on, sentences in random order, one per line, with a
-    space between words; `heldout.txt`, likewise, in the order of the text; `vocab.txt`; and
-    `prepared.json`, with all of this in numbers. Copies of a sentence are either all held
-    out or all trained on.
-
-    The text may be larger than the memory, which holds the counts of its words and one shard.
-
-    Args:
-        texts: paths of text files, plain or compressed with gzip or xz, patterns of such, and "-"
-            for standard input. What is not UTF-8 becomes U+FFFD.
-        out: the folder to make.
-        tokenizer: "words", see `elmo_tf2.data.tokenizers.split_words`, or "spaces", for text whose
-            words are apart by spaces. None: "spaces" if it is tokenized, otherwise "words".
-        tokenized: the text is to be taken as it is: one sentence per line, words apart by spaces.
-        one_sentence_per_line: lines are not to be broken into sentences.
-        normalize: "none", "nfc" or "nfkc": the normal form of Unicode to bring the text into. A
-            model's own tokenizer does not do it: what it is given later must be in the same form.
-        heldout: in [0, 1). Share of the sentences that are held out, about; at least one is.
-        shards: int from 1 to 1,000. Number of files of the train part; None: one for every 8 MB,
-            at most 128.
-        min_count: int > 0. What is in the train part less often is not in the vocabulary.
-        vocab_size: int > 3. The most words of the vocabulary, `<S>`, `</S>` and `<UNK>` included.
-        seed: int >= 0, less than 2^32. The same text and seed give the same files.
-        overwrite: whether an earlier `out` may be replaced.
-        on_progress: is called with the number of bytes read and of all, 0 if it is not known.
-
-    Returns:
-        What was made, in numbers.
-
-    Raises:
-        FileExistsError: if `out` exists and may not be overwritten, or holds other things.
-        FileNotFoundError: if a text is missing.
-        ValueError: if an argument is wrong, a file is damaged or no text, or there is too little.
+    `elmo-tf2 prepare --help` explains the arguments. Copies of a sentence all go to one part. The
+    text may be larger than the memory, which holds the counts of its words and one shard.
 
     Example:
     >>> _ = Path("text.txt").write_text("The cat sat. The cat ran. The cat hid.")
@@ -131,16 +89,16 @@ def prepare(
         check_integer("vocab_size", vocab_size, len(SPECIAL_WORDS) + 1)
     paths = find_texts(texts)
     check_free(out, overwrite, PARTS, paths)
-
-    def tokenize(lines: list[bytes]) -> list[bytes]:
-        is_running = not (tokenized or one_sentence_per_line)
-        return _tokenize(lines, tokenizer, normalize, is_running)
-
+    breaks_sentences = not (tokenized or one_sentence_per_line)
+    tokenize = functools.partial(
+        _tokenize, tokenizer=tokenizer, form=normalize, breaks_sentences=breaks_sentences
+    )
     with atomic_write(out, overwrite, PARTS) as folder:
         folder.mkdir()
         batches = _in_parallel(tokenize, filter(None, read_texts(paths, on_progress)))
         all_sentences = itertools.chain.from_iterable(batches)
         train, held_out, shards = write_parts(all_sentences, folder, heldout, shards, seed)
+        parts = {"train": train, "heldout": held_out}
         vocabulary = _vocabulary(train.counts, min_count, vocab_size)
         write_vocabulary(folder / VOCABULARY_FILE, vocabulary)
         prepared = Prepared(
@@ -148,25 +106,24 @@ def prepare(
             normalize=normalize,
             seed=seed,
             shards=shards,
-            sentences={"train": train.sentences, "heldout": held_out.sentences},
-            tokens={"train": train.counts.total(), "heldout": held_out.counts.total()},
+            sentences={name: part.sentences for name, part in parts.items()},
+            tokens={name: part.counts.total() for name, part in parts.items()},
             distinct_words=len(train.counts),
             vocabulary=len(vocabulary),
             unknown_share={
-                "train": _unknown_share(train.counts, vocabulary),
-                "heldout": _unknown_share(held_out.counts, vocabulary),
+                name: _unknown_share(part.counts, vocabulary) for name, part in parts.items()
             },
         )
         text = json.dumps(dataclasses.asdict(prepared), indent=2)
         (folder / PREPARED_FILE).write_text(text + "\n", encoding="utf-8")
-    _warn_of_boundaries(train.counts, held_out.counts)
+    _warn_of_boundary_words(train.counts, held_out.counts)
     return prepared
 
 
-def _tokenize(lines: list[bytes], tokenizer: str, form: str, is_running: bool) -> list[bytes]:
+def _tokenize(lines: list[bytes], tokenizer: str, form: str, breaks_sentences: bool) -> list[bytes]:
     texts = tf.strings.unicode_transcode(lines, "UTF-8", "UTF-8", errors="replace")
     texts = sentences.normalize(texts, form)
-    if is_running:
+    if breaks_sentences:
         texts = tf.constant(list(sentences.break_sentences(texts)))
     if tokenizer == "words":
         texts = put_words_apart(texts)
@@ -174,7 +131,7 @@ def _tokenize(lines: list[bytes], tokenizer: str, form: str, is_running: bool) -
 
 
 def _in_parallel(function: Callable[[_In], _Out], items: Iterable[_In]) -> Iterator[_Out]:
-    """Results in the order of the items, of which a few at a time are taken."""
+    """Results in the order of the items, a few of which are computed at a time."""
     threads = os.cpu_count() or 1
     with ThreadPoolExecutor(threads) as pool:
         pending: deque[Future[_Out]] = deque()
@@ -207,12 +164,12 @@ def _unknown_share(counts: Counter[bytes], vocabulary: Iterable[str]) -> float:
     return 1 - known / counts.total()
 
 
-def _warn_of_boundaries(*parts: Counter[bytes]) -> None:
+def _warn_of_boundary_words(*parts: Counter[bytes]) -> None:
     boundaries = (BEGIN_SENTENCE_WORD.encode(), END_SENTENCE_WORD.encode())
     number = sum(counts[word] for counts in parts for word in boundaries)
     if number:
         logger.warning(
             "The text holds <S> or </S> as words, %s in all. A model takes them for the ends of a "
-            "sentence. The tokenizer `words` takes them apart.",
+            "sentence. The tokenizer `words` splits them.",
             f"{number:,}",
         )

@@ -1,8 +1,8 @@
 """Running text to sentences, and its normal forms, by tensorflow_text.
 
 tensorflow_text ends a sentence at every full stop, question and exclamation mark of any script,
-after `Mr.`, in `example.com` and at what looks like an emoticon too (10:30), and leaves closing
-quotes to the next sentence. So its ends are taken as possible ones, and mended here.
+even after `Mr.`, in `example.com` and at what looks like an emoticon (10:30), and leaves closing
+quotes to the next sentence. So its ends are only candidates here.
 """
 
 import importlib
@@ -45,55 +45,32 @@ _OFTEN_FIRST = re.compile(
 _FIRST_CHARACTER = re.compile(r"[\"'`“‘„«‹(\[{¿¡<–—-]*\s*(.)")
 _LETTER = re.compile(r"[^\W\d_]")
 
-# What is looked at on each side of a possible end.
+# The context that decides about a candidate.
 _BYTES_BEFORE = 64
 _BYTES_AFTER = 48
 
 
 def normalize(strings: tf.Tensor, form: str) -> tf.Tensor:
-    """Brings texts into a normal form of Unicode.
-
-    Args:
-        strings: string tensor, UTF-8.
-        form: one of `NORMAL_FORMS`.
-
-    Returns:
-        string tensor of the same shape.
-
-    Raises:
-        ValueError: if tensorflow_text is needed and not installed.
-
-    Example:
-    >>> normalize(tf.constant("ﬁne"), "nfkc").numpy()
-    b'fine'
-    """
+    """Brings texts, UTF-8, into a normal form of Unicode, one of `NORMAL_FORMS`."""
     if form == "none":
         return strings
     return _tensorflow_text().normalize_utf8(strings, form.upper())
 
 
 def break_sentences(strings: tf.Tensor) -> Iterator[bytes]:
-    """Breaks texts into sentences.
+    """Breaks texts `(batch,)`, UTF-8, into sentences; joined, those of a text are the text.
 
     A sentence ends at a mark such as ".", "?" or "。" and the quotes and brackets that close after
     it, if white space follows, and unless
 
-    - the next word begins with a small letter, or the next character is no beginning (a comma);
+    - the next word begins with a small letter, or the next character cannot begin a sentence (a
+      comma);
     - the mark belongs to an abbreviation that does not end sentences (Mr., e.g., and No. before a
       number), or to one that seldom does (U.S., J., Inc., 1.) and the next word is not one that
       often begins sentences, such as "The";
     - there was no letter yet: "1." and "..." go with what follows.
 
-    The last alone holds for 。！？, after which no white space need come either.
-
-    Args:
-        strings: string tensor, `(batch,)`, UTF-8.
-
-    Yields:
-        Sentences. Joined, those of a text are the text.
-
-    Raises:
-        ValueError: if tensorflow_text is not installed.
+    For 。！？ only the last exception holds, and no white space need follow.
 
     Example:
     >>> list(break_sentences(tf.constant(["Mr. Smith left. He was late."])))
@@ -101,9 +78,9 @@ def break_sentences(strings: tf.Tensor) -> Iterator[bytes]:
     """
     breaker = _tensorflow_text().StateBasedSentenceBreaker()
     starts = breaker.break_sentences_with_offsets(strings)[1]
-    for text, possible in zip(strings.numpy(), starts.to_list(), strict=True):
+    for text, candidates in zip(strings.numpy(), starts.to_list(), strict=True):
         begin = 0
-        for start in possible[1:]:
+        for start in candidates[1:]:
             closing = _CLOSING.match(text, start)
             end = closing.end() if closing and not text[start - 1 : start].isspace() else start
             if end > begin and _ends_sentence(
@@ -116,7 +93,7 @@ def break_sentences(strings: tf.Tensor) -> Iterator[bytes]:
 
 
 def _tensorflow_text() -> ModuleType:
-    """Imports it where it is needed, for that is slow."""
+    """Imports it where it is needed, since that is slow."""
     try:
         return importlib.import_module("tensorflow_text")
     except ImportError as error:

@@ -21,23 +21,26 @@ logger = logging.getLogger(__name__)
 
 STANDARD_INPUT = "-"
 # A pipe that is open already, such as the shell makes of <(command). One with a name of its own
-# could keep a reader waiting for ever.
+# could keep a reader waiting forever.
 _OPEN_PIPE = re.compile(r"/dev/(?:stdin|fd/\d+)")
 
 MAX_LINE_BYTES = 2**26
 _BLOCK_BYTES = 2**18
-# Text has fewer zero bytes than programs, pictures and UTF-16, and fewer faults than what is
-# compressed or in another script's encoding. Where the rest is ASCII, several faults are letters of
-# a Latin encoding.
-_BYTES_A_NUL = 500
-_BYTES_A_FAULT = 10
-_BYTES_A_FAULT_IN_ASCII = 200
+# Text has fewer zero bytes than programs, pictures and UTF-16, and fewer wrong bytes than
+# compressed files or other encodings. Where the rest is ASCII, several wrong bytes are letters of a
+# Latin one.
+_BYTES_PER_NUL = 500
+_BYTES_PER_FAULT = 10
+_BYTES_PER_FAULT_IN_ASCII = 200
 
 OnProgress = Callable[[int, int], None]
 
 
 def find_texts(texts: Sequence[StrPath]) -> list[str]:
-    """The paths of files, patterns such as "texts/**/*.txt", and "-" for standard input."""
+    """Paths of files, of patterns such as "texts/**/*.txt" in order, and "-" for standard input.
+
+    Of pipes only those that are open already are taken, such as "/dev/fd/63".
+    """
     if not texts:
         raise ValueError("`texts` must name one text or more. Received: none.")
     found = []
@@ -58,38 +61,35 @@ def find_texts(texts: Sequence[StrPath]) -> list[str]:
 def read_texts(
     paths: Sequence[str], on_progress: OnProgress | None = None
 ) -> Iterator[list[bytes]]:
-    r"""Reads texts, one after the other.
+    r"""Reads the texts of `find_texts`, one after the other, as lists of lines that are not empty.
 
-    What is compressed with gzip or xz is known by its name or its first bytes. A line ends with
-    "\n", "\r" or both. One of more than 256 KB, for example a text without line breaks, comes in
-    parts, cut at a space.
+    Gzip and xz are known by the name or the first bytes. Lines end with "\n", "\r" or both. One of
+    more than 256 KB, such as a text without line breaks, is cut into chunks at a space.
+    `on_progress` gets the number of bytes read, as they are in the files, and that of all, 0 if it
+    is not known.
     """
     sizes = [0 if _is_open_pipe(path) else Path(path).stat().st_size for path in paths]
     total = 0 if any(map(_is_open_pipe, paths)) else sum(sizes)
     done = 0
     for path, size in zip(paths, sizes, strict=True):
-        with _open(path) as file, _damage_told(path) as check:
-            for lines in map(check, _pieces(_blocks(path, file))):
+        with _open(path) as file, _warning_of_damage(path) as check:
+            for lines in map(check, _chunks(_blocks(path, file))):
                 yield list(filter(None, lines))
                 if on_progress is not None:
                     on_progress(done + file.tell() if size else done, total)
         done += size
 
 
-def read_lines(
-    path: StrPath, digest: Any = None, is_first_time: bool = True
-) -> Iterator[list[bytes]]:
-    r"""Reads all lines of a text, empty ones too, as `read_texts` reads it.
+def read_lines(path: StrPath, digest: Any = None, warn: bool = True) -> Iterator[list[bytes]]:
+    """Reads all lines of a file, empty ones too, as `read_texts` does, but never cuts one.
 
-    Example:
-    >>> _ = Path("text.txt").write_bytes(b"\xef\xbb\xbfthe cat\r\n\ndogs")
-    >>> [line for lines in read_lines("text.txt") for line in lines]
-    [b'the cat', b'', b'dogs']
+    `digest`, of `hashlib`, is updated with the bytes of the file. `warn`: of lines that are not
+    UTF-8.
     """
     path = str(check_file(path, "text file"))
     number = 0
-    with _open(path, digest) as file, _damage_told(path, is_first_time) as check:
-        parts: list[bytes] = []  # of a line whose end has not come yet
+    with _open(path, digest) as file, _warning_of_damage(path, warn) as check:
+        parts: list[bytes] = []  # of a line that has not ended yet
         for block in _blocks(path, file):
             end = _end_of_lines(block)
             if end:
@@ -111,8 +111,8 @@ def _is_open_pipe(path: str) -> bool:
     return path == STANDARD_INPUT or _OPEN_PIPE.fullmatch(path) is not None
 
 
-class _Fed(FileIO):
-    """A file that feeds a digest, if there is one, with what is read of it."""
+class _HashedFile(FileIO):
+    """A file that updates a digest, if there is one, with what is read."""
 
     def __init__(self, path: str, digest: Any) -> None:
         super().__init__(path)
@@ -127,16 +127,13 @@ class _Fed(FileIO):
 
 @contextlib.contextmanager
 def _open(path: str, digest: Any = None) -> Iterator[BufferedReader]:
-    raw: Any = sys.stdin.buffer if path == STANDARD_INPUT else _Fed(path, digest)
-    if path != STANDARD_INPUT:
-        with BufferedReader(raw) as file:
-            yield file
-        return
+    is_stdin = path == STANDARD_INPUT
+    raw: Any = sys.stdin.buffer if is_stdin else _HashedFile(path, digest)
     file = BufferedReader(raw)
     try:
         yield file
     finally:
-        file.detach()  # so that it is not closed
+        (file.detach if is_stdin else file.close)()  # standard input stays open
 
 
 def _decompressed(path: str, file: BufferedReader) -> BufferedIOBase:
@@ -148,8 +145,8 @@ def _decompressed(path: str, file: BufferedReader) -> BufferedIOBase:
     return file
 
 
-def _pieces(blocks: Iterator[bytes]) -> Iterator[list[bytes]]:
-    """Lines, long ones cut."""
+def _chunks(blocks: Iterator[bytes]) -> Iterator[list[bytes]]:
+    """Lines, long ones cut into chunks."""
     rest = b""
     for block in blocks:
         rest += block
@@ -162,18 +159,20 @@ def _pieces(blocks: Iterator[bytes]) -> Iterator[list[bytes]]:
 
 
 def _end_of_lines(text: bytes) -> int:
-    r"""Where its last whole line ends. A last "\r" may be the first half of an end."""
+    r"""Where the last whole line ends. A last "\r" may be the first half of an end."""
     return max(text.rfind(b"\n"), text.rfind(b"\r", 0, -1)) + 1
 
 
 def _last_character(text: bytes) -> int:
-    """Where the last character begins, for UTF-8 must not be cut inside one."""
+    """Where the last character begins: UTF-8 must not be cut inside one."""
     return len(text) - next((n for n in range(1, 4) if text[-n] & 0xC0 != 0x80), 4)
 
 
 @contextlib.contextmanager
-def _damage_told(path: str, is_told: bool = True) -> Iterator[Callable[[list[bytes]], list[bytes]]]:
-    """Gives a function that passes lines on, and in the end warns of those that are not UTF-8."""
+def _warning_of_damage(
+    path: str, warn: bool = True
+) -> Iterator[Callable[[list[bytes]], list[bytes]]]:
+    """Gives a function that returns lines as they are; warns in the end of those not UTF-8."""
     damaged = 0
 
     def check(lines: list[bytes]) -> list[bytes]:
@@ -183,7 +182,7 @@ def _damage_told(path: str, is_told: bool = True) -> Iterator[Callable[[list[byt
         return lines
 
     yield check
-    if damaged and is_told:
+    if damaged and warn:
         logger.warning(
             "Lines that are not UTF-8: %s. They are in %s; if it has another encoding, convert it "
             "first.",
@@ -201,12 +200,12 @@ def _is_utf8(text: bytes) -> bool:
 
 
 def _check_encoding(path: str, block: bytes) -> None:
-    """Raises an error if the beginning of a text shows that it is none in UTF-8."""
+    """Raises an error if the beginning of a text shows that it is not UTF-8."""
     text = block.decode("utf-8", "replace")
     nuls, damaged = block.count(0), text.count("\ufffd") - block.count("\ufffd".encode())
     is_latin = damaged > 1 and text.replace("\ufffd", "").isascii()
-    bytes_a_fault = _BYTES_A_FAULT_IN_ASCII if is_latin else _BYTES_A_FAULT
-    if nuls * _BYTES_A_NUL > len(block) or damaged * bytes_a_fault > len(block):
+    bytes_per_fault = _BYTES_PER_FAULT_IN_ASCII if is_latin else _BYTES_PER_FAULT
+    if nuls * _BYTES_PER_NUL > len(block) or damaged * bytes_per_fault > len(block):
         raise ValueError(
             f"{path} is not text in UTF-8: of its first {len(block):,} bytes {nuls:,} are 0 and "
             f"{damaged:,} are wrong. Expected: text, plain or compressed with gzip or xz. If it "
@@ -231,10 +230,5 @@ def _blocks(path: str, file: BufferedReader) -> Iterator[bytes]:
 
 
 def words_between_spaces(line: bytes) -> list[bytes]:
-    r"""The words of one text, as the tokenizer `spaces` splits it.
-
-    Example:
-    >>> words_between_spaces(b" the cat\tsat  on")
-    [b'the', b'cat\tsat', b'on']
-    """
+    """The words of a text, as the tokenizer `spaces` splits it."""
     return [word for word in line.split(b" ") if word]

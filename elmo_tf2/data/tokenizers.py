@@ -1,7 +1,7 @@
 """Text to words, by core TensorFlow operations alone: they go into exported SavedModels.
 
-There are two tokenizers. `spaces` splits at the space character, for text that is tokenised
-already. `words` takes running text of any language.
+`spaces` splits at the space character, for text that is tokenized already. `words` splits running
+text of any language.
 """
 
 import re
@@ -13,43 +13,16 @@ from elmo_tf2.validation import check_choice
 
 
 def tokenize(strings: tf.Tensor, tokenizer: str) -> tuple[tf.Tensor, tf.Tensor]:
-    """Splits texts into words.
-
-    Args:
-        strings: string tensor, `(batch,)`.
-        tokenizer: "spaces", see `split_at_spaces`, or "words", see `split_words`.
-
-    Returns:
-        tokens: string tensor, `(batch, tokens)`, padded with "".
-        lengths: int32 tensor, `(batch,)`.
-
-    Raises:
-        ValueError: if there is no such tokenizer.
-
-    Example:
-    >>> tokenize(tf.constant(["It rains."]), "words")[0].numpy().tolist()
-    [[b'It', b'rains', b'.']]
-    """
+    """Splits texts `(batch,)` by "spaces" or "words": tokens padded with "", and lengths, int32."""
     check_choice("tokenizer", tokenizer, TOKENIZERS)
     return split_words(strings) if tokenizer == "words" else split_at_spaces(strings)
 
 
 def split_at_spaces(strings: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """Splits at the space character, as the published TF1 module google/elmo does.
+    """Splits texts `(batch,)` at the space character, as the published TF1 module google/elmo does.
 
-    Spaces at the ends and runs of spaces count as one; tabs and line breaks are characters like
-    any other. (A text that is a file has no line breaks inside its lines.)
-
-    Args:
-        strings: string tensor, `(batch,)`.
-
-    Returns:
-        tokens: string tensor, `(batch, tokens)`, padded with "".
-        lengths: int32 tensor, `(batch,)`.
-
-    Example:
-    >>> split_at_spaces(tf.constant(["the cat", "dogs"]))[0].numpy().tolist()
-    [[b'the', b'cat'], [b'dogs', b'']]
+    Returns tokens `(batch, tokens)` padded with "", and lengths `(batch,)`, int32. Runs of spaces
+    count as one; tabs and line breaks are characters like any other.
     """
     indices, tokens, shape = tf.raw_ops.StringSplit(input=strings, delimiter=" ", skip_empty=True)
     padded = tf.sparse.to_dense(tf.SparseTensor(indices, tokens, shape), default_value="")
@@ -60,18 +33,7 @@ def split_at_spaces(strings: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
 
 
 def ragged_words(strings: tf.Tensor) -> tf.RaggedTensor:
-    """The words of `split_at_spaces` without padding.
-
-    Args:
-        strings: string tensor, `(batch,)`.
-
-    Returns:
-        Ragged string tensor, `(batch, (tokens))`.
-
-    Example:
-    >>> ragged_words(tf.constant(["the cat", "dogs"])).to_list()
-    [[b'the', b'cat'], [b'dogs']]
-    """
+    """The words of `split_at_spaces` without padding, `(batch, (tokens))`."""
     indices, tokens, shape = tf.raw_ops.StringSplit(input=strings, delimiter=" ", skip_empty=True)
     return tf.RaggedTensor.from_value_rowids(tokens, indices[:, 0], shape[0], validate=False)
 
@@ -79,26 +41,19 @@ def ragged_words(strings: tf.Tensor) -> tf.RaggedTensor:
 def split_words(strings: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     """Splits running text into words, much as the Penn treebank and the 1B Word Benchmark do.
 
-    - White space of any kind, control characters and marks of direction split words; bytes that
-      are not UTF-8 become U+FFFD; soft hyphens vanish.
+    - White space of any kind, control characters and marks of direction split words; bytes that are
+      not UTF-8 become U+FFFD; soft hyphens vanish.
     - Every punctuation mark and symbol is a word of its own, but runs of one of `.!?-–—…'=*_~#+`
       and the grave accent are one word; so are an emoji and a flag, of however many code points.
     - Han, Hiragana and Katakana characters are words of their own.
     - Hyphens, apostrophes and `&` between letters stay (well-known, O'Neil, AT&T), so do points,
       commas, colons and slashes between digits (1,000.5), web and mail addresses, abbreviations
       (U.S., e.g., Mr.) and, but at a text's end, the point of an initial (George W. Bush).
-    - English clitics stand apart: do n't, ca n't, John 's, we 'll, with ' and ’ alike.
+    - English clitics are words: do n't, ca n't, John 's, we 'll, with ' and ’ alike.
 
-    What it gave is left alone, when joined by spaces and split again. So is other tokenised text,
-    but where it deviates from the above: "@-@" and "<unk>" come apart. So do "<S>" and "</S>": no
-    text can hold a sentence's boundary. Nothing is normalised.
-
-    Args:
-        strings: string tensor, `(batch,)`.
-
-    Returns:
-        tokens: string tensor, `(batch, tokens)`, padded with "".
-        lengths: int32 tensor, `(batch,)`.
+    Its own output, joined by spaces, is split the same again. So is other tokenized text, but where
+    it deviates from the above: "@-@" and "<unk>" are split. So are "<S>" and "</S>": no text can
+    hold a sentence's boundary. Nothing is normalized. Returns as `split_at_spaces`.
 
     Example:
     >>> split_words(tf.constant(["Don't!", "3.5% of it"]))[0].numpy().tolist()
@@ -108,18 +63,7 @@ def split_words(strings: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
 
 
 def put_words_apart(strings: tf.Tensor) -> tf.Tensor:
-    """What `split_words` splits at the spaces.
-
-    Args:
-        strings: string tensor of any shape.
-
-    Returns:
-        string tensor of the same shape: UTF-8 text with one space or more between words.
-
-    Example:
-    >>> put_words_apart(tf.constant("(it's)")).numpy().split()
-    [b'(', b'it', b"'s", b')']
-    """
+    """Texts with one space or more between the words of `split_words`, any shape."""
     strings = tf.strings.unicode_transcode(strings, "UTF-8", "UTF-8", errors="replace")
     for pattern, rewrite in _STEPS:
         strings = tf.strings.regex_replace(strings, pattern, rewrite)
@@ -127,22 +71,15 @@ def put_words_apart(strings: tf.Tensor) -> tf.Tensor:
 
 
 def token_lengths(tokens: tf.Tensor) -> tf.Tensor:
-    """Lengths of sentences that are padded with empty strings.
-
-    Args:
-        tokens: string tensor, `(batch, tokens)`.
-
-    Returns:
-        int32 tensor, `(batch,)`: tokens up to the last one that is not empty.
-    """
+    """Lengths `(batch,)`, int32, of tokens `(batch, tokens)` padded with ""."""
     number = tf.range(1, tf.shape(tokens)[1] + 1)
     ends = tf.where(tf.not_equal(tokens, ""), number, 0)
     return tf.reduce_max(tf.pad(ends, [[0, 0], [1, 0]]), axis=1)
 
 
-# The patterns of `words`, in the syntax of RE2, which knows no look-ahead.
+# The patterns of `words`, in the syntax of RE2, which has no look-ahead.
 
-# White space but the space itself, control characters, and what is invisible between words: U+200B,
+# White space but the space itself, control characters, and invisible ones between words: U+200B,
 # marks of direction, the byte order mark.
 _SPACES = (
     r"[\p{Cc}\x{A0}\x{61C}\x{1680}\x{180E}\x{2000}-\x{200B}\x{200E}\x{200F}\x{2028}-\x{202F}"

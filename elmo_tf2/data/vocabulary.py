@@ -15,14 +15,14 @@ _SHOWN = 5
 class Vocabulary:
     """The words that a language model predicts, each with an id from 0 on.
 
-    For the sampled softmax they stand in the order of falling count.
+    The sampled softmax needs them in the order of falling count.
 
     Args:
         words: distinct words, `<S>`, `</S>` and `<UNK>` among them.
-        source: their name in messages, for example a path.
+        source: what to call them in messages, for example a path.
 
     Raises:
-        ValueError: if one of the three is missing, or a word comes twice.
+        ValueError: if one of the three is missing, or a word is repeated.
 
     Example:
     >>> vocabulary = Vocabulary(["<S>", "</S>", "<UNK>", "the", "cat"])
@@ -35,7 +35,7 @@ class Vocabulary:
         missing = [word for word in SPECIAL_WORDS if word not in set(self.words)]
         if missing:
             raise ValueError(
-                f"{source} must have the words {', '.join(SPECIAL_WORDS)}, each on a line. "
+                f"{source} must have the words {', '.join(SPECIAL_WORDS)}, one per line. "
                 f"Missing: {', '.join(missing)}."
             )
         if len(set(self.words)) < len(self.words):
@@ -55,12 +55,5 @@ class Vocabulary:
         return len(self.words)
 
     def ids(self, words: tf.Tensor) -> tf.Tensor:
-        """Ids of words; that of `<UNK>` for what is outside.
-
-        Args:
-            words: string tensor of any shape.
-
-        Returns:
-            int32 tensor of that shape.
-        """
+        """Ids of words, int32, of the same shape; that of `<UNK>` for words outside."""
         return self._table.lookup(words)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from elmo_tf2.data.text_files import read_lines
 from elmo_tf2.files import StrPath, atomic_write, check_file
 
-# bilm-tf passes this line over without giving it an id.
+# bilm-tf skips this line without giving it an id.
 _NOT_A_WORD = "!!!MAXTERMID"
 
 
@@ -16,7 +16,7 @@ def read_vocabulary(path: StrPath) -> tuple[str, ...]:
         path: the file.
 
     Returns:
-        The words, without the white space round them.
+        The words, without white space around them.
 
     Raises:
         FileNotFoundError: if there is no such file.
@@ -29,18 +29,18 @@ def read_vocabulary(path: StrPath) -> tuple[str, ...]:
         raise ValueError(f"{path} must be text in UTF-8, one word per line: {error}.") from error
     words = tuple(word for word in lines if word != _NOT_A_WORD)
     if not words:
-        raise ValueError(f"{path} must have one word per line. Found: no words.")
+        raise ValueError(f"{path} must have one word a line. Found: no words.")
     return words
 
 
 def can_be_written(word: str) -> bool:
-    """Whether a vocabulary file can hold a word: it would be read back as the same word."""
+    """Whether a word would be read back from a vocabulary file as the same word."""
     is_bare = word == word.strip() and not word.startswith("\ufeff")
     return is_bare and word != _NOT_A_WORD and not set("\n\r\0") & set(word)
 
 
 def write_vocabulary(path: StrPath, words: Sequence[str]) -> None:
-    """Writes a vocabulary file; it is complete or not there.
+    """Writes a vocabulary file, atomically.
 
     Args:
         path: the file.
@@ -54,12 +54,12 @@ def write_vocabulary(path: StrPath, words: Sequence[str]) -> None:
     for word in words:
         if not can_be_written(word):
             raise ValueError(
-                f"{path}: a vocabulary's word must have no white space round it, no line break or "
+                f"{path}: a vocabulary's word must have no white space around it, no line break or "
                 f"zero, and no byte order mark before it, and must not be {_NOT_A_WORD}. Received: "
                 f"{word!r}."
             )
     with (
-        atomic_write(path, overwrite=True) as unfinished,
-        open(unfinished, "w", encoding="utf-8", newline="\n") as file,
+        atomic_write(path, overwrite=True) as temporary,
+        open(temporary, "w", encoding="utf-8", newline="\n") as file,
     ):
         file.writelines(f"{word}\n" for word in words)

@@ -1,17 +1,17 @@
 """Running text as windows for a bidirectional language model, by tf.data.
 
-Every row of a batch is an endless stream of sentences, each between `<S>` and `</S>`, cut into
-windows of equal length: every word but the last of a sentence is an input, and the word after it
-its target. The backward stream has the same sentences in the same order, each reversed.
+Every row of a batch is a stream of sentences, each between `<S>` and `</S>`, cut into windows of
+equal length: every word but the last of a sentence is an input, and the next word its target. The
+backward stream has the same sentences in the same order, each reversed.
 
-For a model that learns from masked words there is one stream, of all words, `</S>` too; every word
-is its own target.
+A masked language model has one stream, of all words; every word is its own target.
 
 Reference:
  - `BidirectionalLMDataset` of [bilm-tf](https://github.com/allenai/bilm-tf)
 """
 
-from collections.abc import Mapping, Sequence
+import functools
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 import tensorflow as tf
@@ -25,10 +25,11 @@ from elmo_tf2.files import check_utf8
 from elmo_tf2.validation import check_integer
 
 Window = Mapping[str, tf.Tensor]
+_unconverted = tf.autograph.experimental.do_not_convert  # these functions have nothing to convert
 
 
 class Position(NamedTuple):
-    """Where in the endless training text a window stands.
+    """The place of a window in the endless training text.
 
     Attributes:
         shard: number of shards that were read before, counted through all epochs.
@@ -40,17 +41,6 @@ class Position(NamedTuple):
 
 
 FIRST = Position()
-
-
-class _Streams(NamedTuple):
-    """A text as streams of inputs and targets, each `(pairs,)`, numbers in `words`.
-
-    Forward and backward; or one that is both inputs and targets.
-    """
-
-    words: tf.Tensor
-    inputs: tuple[tf.Tensor, ...]
-    targets: tuple[tf.Tensor, ...]
 
 
 def training_windows(
@@ -68,12 +58,12 @@ def training_windows(
 ) -> tf.data.Dataset:
     """Endless windows of shuffled text.
 
-    In every epoch the shards come in another order, and so do a shard's sentences; both orders
-    depend on the seed and the epoch alone. The rows of a batch take equal parts of a shard; what
-    does not fill a window of every row is left out that time.
+    Each epoch shuffles the shards, and the sentences of a shard; both orders depend on the seed and
+    the epoch alone. The rows of a batch take equal parts of a shard; what does not fill a window of
+    every row is left out in that epoch.
 
     Args:
-        files: the shards, text in UTF-8 with one sentence per line, tokens apart by spaces.
+        files: the shards, text in UTF-8 with one sentence per line, words separated by spaces.
         vocabulary: of the targets.
         batch_size: int > 0. Rows of a batch over all workers.
         unroll_steps: int > 0. Tokens of a window.
@@ -83,18 +73,18 @@ def training_windows(
             all.
         lowercase_rate: share of the sentences that are lower-cased, others in every epoch.
         max_characters: int > 2. Length of a word's character ids.
-        masking: how to mask words, for a `MaskedLanguageModel`. Which ones are chosen depends on
-            the seed and the window's position alone. None: no words, for a `LanguageModel`.
+        masking: how to mask words, for a `MaskedLanguageModel`. The seed and the window's position
+            decide which. None: no words, for a `LanguageModel`.
 
     Returns:
         Dataset of dictionaries: for "forward" and "backward" `…_char_ids` `(rows, unroll_steps,
-        max_characters)` and `…_targets` `(rows, unroll_steps)`, int32, in the order of reading;
+        max_characters)` and `…_targets` `(rows, unroll_steps)`, int32, in the order of the stream;
         and `position`, int64 `(rows, 2)`, the window's `Position` in every row. With masking there
         are `char_ids` and `targets` instead, and `is_chosen`, bool `(rows, unroll_steps)`.
 
     Raises:
-        ValueError: if no shard has a window of every row, or the vocabulary has no words that
-            could stand in the place of others.
+        ValueError: if no shard has a window of every row, or the vocabulary has no words to replace
+            others with.
 
     Example:
     >>> _ = Path("train.txt").write_text("the cat sat on the mat")
@@ -105,11 +95,18 @@ def training_windows(
     """
     paths = sorted(str(path) for path in files)
     check_enough_text(paths, batch_size, unroll_steps, masking)
-    others = None if masking is None else masking.others(vocabulary)
     first, last = rows or (0, batch_size)
     all_paths = tf.constant(paths)
+    if masking is not None:
+        mask = functools.partial(
+            masking.mask,
+            replacements=masking.replacements(vocabulary),
+            seed=seed,
+            first_row=first,
+            batch_size=batch_size,
+        )
 
-    @tf.autograph.experimental.do_not_convert  # there is nothing to convert
+    @_unconverted
     def windows_of_shard(shard: tf.Tensor) -> tf.data.Dataset:
         epoch, index = shard // len(paths), shard % len(paths)
         path = all_paths[_permutation(len(paths), [seed, -1 - epoch])[index]]
@@ -117,37 +114,22 @@ def training_windows(
         sentences = tf.gather(sentences, _permutation(sentences.nrows(), [seed, shard]))
         if lowercase_rate:
             sentences = _some_lowercase(sentences, lowercase_rate, [seed + 1, shard])
-        streams = _streams(sentences) if masking is None else _stream_of_all_words(sentences)
-        char_ids = words_to_char_ids(streams.words, max_characters)
-        ids = vocabulary.ids(streams.words)
-        pairs_a_row = tf.size(streams.inputs[0]) // batch_size
-        num_windows = pairs_a_row // unroll_steps
-
-        def windows(stream: tf.Tensor) -> tf.Tensor:  # (windows, rows, unroll_steps)
-            by_row = tf.reshape(stream[: pairs_a_row * batch_size], [batch_size, pairs_a_row])
-            kept = by_row[first:last, : num_windows * unroll_steps]
-            kept = tf.reshape(kept, [last - first, num_windows, unroll_steps])
-            return tf.transpose(kept, [1, 0, 2])
-
-        inputs = [windows(stream) for stream in streams.inputs]
-        targets = [windows(tf.gather(ids, stream)) for stream in streams.targets]
-
-        @tf.autograph.experimental.do_not_convert  # there is nothing to convert
-        def window(number: tf.Tensor, inputs: Sequence, targets: Sequence) -> Window:
-            place = tf.stack([shard, number])
-            position = {"position": tf.tile(place[tf.newaxis], [last - first, 1])}
-            if masking is None:
-                return _with_char_ids(char_ids, inputs, targets) | position
-            words, is_chosen = masking.mask(
-                tf.gather(streams.words, inputs[0]), others, seed, place, first, batch_size
-            )
-            masked = words_to_char_ids(words, max_characters)
-            return {"char_ids": masked, "targets": targets[0], "is_chosen": is_chosen} | position
-
+        words, streams = _streams(sentences, vocabulary, masking is not None)
+        row_size = _size(streams) // batch_size
+        num_windows = row_size // unroll_steps
+        windows = {}
+        for name, stream in streams.items():
+            by_row = tf.reshape(stream[: batch_size * row_size], [batch_size, row_size])
+            windows[name] = _cut(by_row[first:last, : num_windows * unroll_steps], unroll_steps)
         numbers = tf.range(tf.cast(num_windows, tf.int64))
-        dataset = tf.data.Dataset.from_tensor_slices((numbers, tuple(inputs), tuple(targets)))
+        positions = tf.stack([tf.fill(tf.shape(numbers), shard), numbers], axis=1)
+        windows["position"] = tf.tile(positions[:, tf.newaxis], [1, last - first, 1])
+        if masking is None:
+            finish = functools.partial(_look_up, words_to_char_ids(words, max_characters))
+        else:
+            finish = functools.partial(_mask, words, mask, max_characters)
         skipped = tf.where(tf.equal(shard, start.shard), tf.cast(start.window, tf.int64), 0)
-        return dataset.skip(skipped).map(window)
+        return tf.data.Dataset.from_tensor_slices(windows).skip(skipped).map(finish)
 
     shards = tf.data.Dataset.range(start.shard, tf.int64.max)
     return shards.interleave(
@@ -164,11 +146,11 @@ def text_windows(
 ) -> tf.data.Dataset:
     """Windows of a text in its own order, in which every word is a target once.
 
-    Each row of a batch is a part of the text; all rows are of equal length but for padding at
-    the end.
+    Each row of a batch is a part of the text; the parts have equal length but for padding at the
+    end.
 
     Args:
-        sentences: tokens apart by spaces.
+        sentences: words separated by spaces.
         vocabulary: of the targets.
         batch_size: int > 0. Rows.
         unroll_steps: int > 0. Tokens of a window.
@@ -176,50 +158,53 @@ def text_windows(
 
     Returns:
         Dataset of dictionaries as those of `training_windows`, but with `mask`, bool `(rows,
-        unroll_steps)`, which marks what is not padding, in place of the position.
+        unroll_steps)`, False at padding, in place of the position.
     """
     check_integer("batch_size", batch_size)
     check_integer("unroll_steps", unroll_steps)
-    streams = _streams(_sentences(tf.strings.join(list(sentences), "\n")))
-    char_ids = words_to_char_ids(streams.words, max_characters)
-    ids = vocabulary.ids(streams.words)
-    num_pairs = tf.size(streams.inputs[0])
-    pairs_a_row = -(-num_pairs // batch_size)
-    num_windows = -(-pairs_a_row // unroll_steps)
-
-    def windows(stream: tf.Tensor) -> tf.Tensor:  # (windows, rows, unroll_steps)
-        by_row = tf.pad(stream, [[0, batch_size * pairs_a_row - num_pairs]])
-        by_row = tf.reshape(by_row, [batch_size, pairs_a_row])
-        by_row = tf.pad(by_row, [[0, 0], [0, num_windows * unroll_steps - pairs_a_row]])
-        by_row = tf.reshape(by_row, [batch_size, num_windows, unroll_steps])
-        return tf.transpose(by_row, [1, 0, 2])
-
-    inputs = [windows(stream) for stream in streams.inputs]
-    targets = [windows(tf.gather(ids, stream)) for stream in streams.targets]
-    mask = windows(tf.ones_like(streams.inputs[0])) > 0
-
-    @tf.autograph.experimental.do_not_convert  # there is nothing to convert
-    def window(inputs: Sequence, targets: Sequence, mask: tf.Tensor) -> Window:
-        return _with_char_ids(char_ids, inputs, targets) | {"mask": mask}
-
-    dataset = tf.data.Dataset.from_tensor_slices((tuple(inputs), tuple(targets), mask))
-    return dataset.map(window).prefetch(tf.data.AUTOTUNE)
+    words, streams = _streams(_sentences(tf.strings.join(list(sentences), "\n")), vocabulary)
+    num_pairs = _size(streams)
+    row_size = -(-num_pairs // batch_size)
+    streams["mask"] = tf.fill([num_pairs], True)
+    windows = {}
+    for name, stream in streams.items():
+        by_row = tf.pad(stream, [[0, batch_size * row_size - num_pairs]])
+        by_row = tf.reshape(by_row, [batch_size, row_size])
+        by_row = tf.pad(by_row, [[0, 0], [0, -row_size % unroll_steps]])
+        windows[name] = _cut(by_row, unroll_steps)
+    look_up = functools.partial(_look_up, words_to_char_ids(words, max_characters))
+    return tf.data.Dataset.from_tensor_slices(windows).map(look_up).prefetch(tf.data.AUTOTUNE)
 
 
-def _with_char_ids(
-    char_ids: tf.Tensor, inputs: Sequence, targets: Sequence
-) -> dict[str, tf.Tensor]:
-    return {
-        "forward_char_ids": tf.gather(char_ids, inputs[0]),
-        "forward_targets": targets[0],
-        "backward_char_ids": tf.gather(char_ids, inputs[1]),
-        "backward_targets": targets[1],
-    }
+def _size(streams: Window) -> tf.Tensor:
+    return tf.size(next(iter(streams.values())))
+
+
+def _cut(rows: tf.Tensor, unroll_steps: int) -> tf.Tensor:
+    """Cuts `(rows, tokens)` into `(windows, rows, unroll_steps)`."""
+    windows = tf.reshape(rows, [rows.shape[0], -1, unroll_steps])
+    return tf.transpose(windows, [1, 0, 2])
+
+
+@_unconverted
+def _look_up(char_ids: tf.Tensor, window: Window) -> Window:
+    """Replaces indices of words by their character ids."""
+    names = [name for name in window if name.endswith("char_ids")]
+    return {**window, **{name: tf.gather(char_ids, window[name]) for name in names}}
+
+
+@_unconverted
+def _mask(words: tf.Tensor, mask: Callable, max_characters: int, window: Window) -> Window:
+    """Replaces indices of words by the character ids of the words with the chosen ones masked."""
+    window_words = tf.gather(words, window["char_ids"])
+    seen, is_chosen = mask(window_words, position=window["position"][0])
+    char_ids = words_to_char_ids(seen, max_characters)
+    return {**window, "char_ids": char_ids, "is_chosen": is_chosen}
 
 
 def _sentences(text: tf.Tensor) -> tf.RaggedTensor:
-    """The lines of a text that have tokens, `(sentences, (tokens))`."""
-    # A byte order mark is no part of the first word, nor "\r" of a line's last.
+    """The lines of a text that have words, `(sentences, (words))`."""
+    # A byte order mark is not part of the first word, nor "\r" of a line's last.
     text = tf.strings.regex_replace(text, r"\A\x{FEFF}|\r", "\n")
     sentences = ragged_words(tf.strings.split(text, "\n"))
     return tf.ragged.boolean_mask(sentences, sentences.row_lengths() > 0)
@@ -228,7 +213,7 @@ def _sentences(text: tf.Tensor) -> tf.RaggedTensor:
 def _permutation(size: tf.Tensor, seed: Sequence) -> tf.Tensor:
     """The numbers below `size` in an order that depends on the seed alone."""
     seed = tf.stack([tf.cast(part, tf.int64) for part in seed])
-    # 64 bits: two that were equal would stay in the order of the file
+    # 64 bits, so that no two are equal, which would keep the order of the file
     keys = tf.random.stateless_uniform([size], seed, None, None, tf.int64)
     return tf.argsort(keys, stable=True)
 
@@ -243,39 +228,35 @@ def _some_lowercase(sentences: tf.RaggedTensor, rate: float, seed: Sequence) -> 
     )
 
 
-def _bounded(sentences: tf.RaggedTensor) -> tf.RaggedTensor:
+def _streams(
+    sentences: tf.RaggedTensor, vocabulary: Vocabulary, is_masked: bool = False
+) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
+    """Distinct words, and streams `(pairs,)`: of their indices, as inputs, and of target ids."""
     rows = sentences.nrows()
-    begin, end = (tf.fill([rows, 1], word) for word in (BEGIN_SENTENCE_WORD, END_SENTENCE_WORD))
-    return tf.concat([begin, sentences, end], axis=1)
-
-
-def _stream_of_all_words(sentences: tf.RaggedTensor) -> _Streams:
-    words, numbers = tf.unique(_bounded(sentences).flat_values)
-    return _Streams(words, inputs=(numbers,), targets=(numbers,))
-
-
-def _streams(sentences: tf.RaggedTensor) -> _Streams:
-    bounded = _bounded(sentences)
-    words, numbers = tf.unique(bounded.flat_values)
-    starts = tf.gather(bounded.row_starts(), bounded.value_rowids())
-    ends = tf.gather(bounded.row_limits(), bounded.value_rowids()) - 1
-    place = tf.range(tf.size(numbers, tf.int64))
-    is_input, is_target = place < ends, place > starts
-    streams = numbers, tf.gather(numbers, starts + ends - place)
-    return _Streams(
-        words,
-        inputs=tuple(tf.boolean_mask(stream, is_input) for stream in streams),
-        targets=tuple(tf.boolean_mask(stream, is_target) for stream in streams),
-    )
+    bos, eos = (tf.fill([rows, 1], word) for word in (BEGIN_SENTENCE_WORD, END_SENTENCE_WORD))
+    tokens = tf.concat([bos, sentences, eos], axis=1)
+    words, indices = tf.unique(tokens.flat_values)
+    ids = tf.gather(vocabulary.ids(words), indices)
+    if is_masked:
+        return words, {"char_ids": indices, "targets": ids}
+    starts = tf.gather(tokens.row_starts(), tokens.value_rowids())
+    ends = tf.gather(tokens.row_limits(), tokens.value_rowids()) - 1
+    position = tf.range(tf.size(indices, tf.int64))
+    is_input, is_target = position < ends, position > starts
+    streams = {}
+    for name, order in (("forward", position), ("backward", starts + ends - position)):
+        streams[f"{name}_char_ids"] = tf.boolean_mask(tf.gather(indices, order), is_input)
+        streams[f"{name}_targets"] = tf.boolean_mask(tf.gather(ids, order), is_target)
+    return words, streams
 
 
 def check_enough_text(
     paths: Sequence[str], batch_size: int, unroll_steps: int, masking: Masking | None
 ) -> None:
-    """Checks that a shard has a window of every row."""
+    """Checks that a shard has a window of every row, before anything of a batch's size is made."""
     check_integer("batch_size", batch_size)
     check_integer("unroll_steps", unroll_steps)
-    more_a_sentence = 1 if masking is None else 2  # inputs beside its words
+    boundaries = 1 if masking is None else 2  # inputs of a sentence beside its words
     if not paths:
         raise ValueError("There are no files of training text.")
     most = 0
@@ -284,7 +265,7 @@ def check_enough_text(
         pairs = 0
         for lines in read_lines(path):
             numbers = [len(words_between_spaces(line)) for line in lines]
-            pairs += sum(number + more_a_sentence for number in numbers if number)
+            pairs += sum(number + boundaries for number in numbers if number)
             if pairs >= batch_size * unroll_steps:
                 return
         most = max(most, pairs)

@@ -19,29 +19,26 @@ class LanguageModel(PretrainingModel):
 
         loss = mean_t (-log p(w_t | w_1 … w_(t-1)) - log p(w_t | w_(t+1) … w_n)) / 2
 
-    The two directions share the character CNN and the softmax; each has LSTMs of its own. The
-    states of the LSTMs go from window to window, no gradient does: they are weights of the model,
-    not trained, so that every checkpoint has them.
+    The two directions share the character CNN and the softmax; each has its own LSTMs. The LSTMs'
+    states go from window to window, the gradient does not. The states are untrained weights of the
+    model, so that every checkpoint has them.
 
-    It learns in `fit`, from the windows of `elmo_tf2.data.training_windows`. The gradient is that
-    of the loss times the window's steps, as bilm-tf's. Every random choice depends on `seed` and
-    the number of the window alone: a run that goes on from a checkpoint goes on as if it had never
-    stopped.
+    It learns in `fit`, from the windows of `elmo_tf2.data.training_windows`, as every
+    `PretrainingModel` does.
 
     Args:
         config: an `ElmoConfig`, or the dictionary of an `options.json`; not a merged one.
         vocabulary_size: int > 1. Words that can be predicted.
         batch_size: int > 0. Rows of a window, over all devices.
-        dropout: float in [0, 1). Share of an LSTM's inputs and of the last one's outputs that are
-            dropped in training.
-        num_negatives: int > 0, or None. Words that the right one is compared with in training, see
-            `SampledSoftmax`; None for all.
+        dropout: float in [0, 1). Dropout rate of the LSTMs' inputs and the last one's outputs.
+        num_negatives: int > 0, or None. Words sampled as negatives in training, see
+            `SampledSoftmax`; None for all words.
         seed: int >= 0. Of dropout and negatives.
         **kwargs: of `keras.Model`.
 
     Call arguments:
         inputs: a window, the dictionary that the datasets of `elmo_tf2.data` have.
-        training: bool. Whether to drop and to sample.
+        training: bool. Whether to apply dropout and sample negatives.
 
     Returns:
         float tensor, `(2, batch, tokens)`: negative log-likelihoods of the forward and of the
@@ -67,12 +64,14 @@ class LanguageModel(PretrainingModel):
         if self.config.is_merged:
             raise ValueError(
                 '`config` must have architecture="separate": a merged biLM sees the next word, '
-                'which it is to predict. Take `MaskedLanguageModel`. Received: "merged".'
+                'which it must predict. Take `MaskedLanguageModel`. Received: "merged".'
             )
 
     def _make_states(self) -> list[keras.Variable]:
         return [
-            self._kept_value(f"{stack}_{index}_{name}", (self.batch_size, size), layer.state_dtype)
+            self._state_variable(
+                f"{stack}_{index}_{name}", (self.batch_size, size), layer.state_dtype
+            )
             for stack, layers in zip(("forward", "backward"), self.bilm.stacks, strict=True)
             for index, layer in enumerate(layers)
             for name, size in (("h", layer.output_dim), ("c", layer.units))
@@ -81,11 +80,7 @@ class LanguageModel(PretrainingModel):
     def zero_states(self, batch_size: int | tf.Tensor) -> list[tf.Tensor]:
         """States before the first word: h and c of every forward, then of every backward LSTM.
 
-        Args:
-            batch_size: rows.
-
-        Returns:
-            float tensors, `(batch, projection_dim or units)` and `(batch, units)` in turn.
+        Each is `(batch_size, projection_dim or units)`.
         """
         forward, backward = self.bilm.stacks
         return [part for layer in forward + backward for part in layer.zero_state(batch_size)]
@@ -97,24 +92,17 @@ class LanguageModel(PretrainingModel):
     def window_losses(
         self, window: Window, states: States, training: bool = False
     ) -> tuple[tf.Tensor, list[tf.Tensor]]:
-        """Losses of all targets of a window, and the states after it.
+        """A window's losses `(2, batch, tokens)`, forward and backward, and its new states.
 
-        Args:
-            window: a dictionary as the datasets of `elmo_tf2.data` have.
-            states: those after the window before, see `zero_states`.
-            training: whether to drop and to sample.
-
-        Returns:
-            float tensor, `(2, batch, tokens)`: negative log-likelihoods of the forward and of the
-            backward targets; and the new states.
+        `states` are those after the window before, see `zero_states`.
         """
         directions = ("forward", "backward")
-        # one call for both, so that a word of both is computed once
+        # one call, so that a word of both directions is computed once
         char_ids = tf.concat([window[f"{name}_char_ids"] for name in directions], axis=0)
         vectors = self.bilm.char_cnn(char_ids)  # (2 * batch, tokens, projection_dim)
         sequences = [
             pack(tf.RaggedTensor.from_tensor(stream, row_splits_dtype=tf.int32))
-            for stream in tf.split(vectors, 2)  # the backward text comes in reverse order already
+            for stream in tf.split(vectors, 2)  # the backward text is reversed already
         ]
         outputs, new_states = run_stacks(
             self.bilm.stacks,

@@ -14,29 +14,28 @@ class MaskedLanguageModel(PretrainingModel):
 
         loss = mean over the chosen t of -log p(w_t | the window, the chosen words masked)
 
-    with one softmax of [forward; backward] of the last layer. It is the objective of a merged
-    biLM: predicting the next word, its second layer would see that word through the first's
-    backward LSTM. A masked word is seen by nothing.
+    with one softmax over [forward; backward] of the last layer. A merged biLM needs this objective:
+    if it predicted the next word, its second layer would see that word through the first's backward
+    LSTM. No layer sees a masked word.
 
-    It learns in `fit`, from the windows of `elmo_tf2.data.training_windows` with a `Masking`. Every
-    window is read from zero states in both directions. All else is as in `LanguageModel`.
+    It learns in `fit`, from the windows of `elmo_tf2.data.training_windows` with a `Masking`. Both
+    directions start every window from zero states.
 
     Args:
         config: a merged `ElmoConfig`, or the dictionary of an `options.json`.
         vocabulary_size: int > 1. Words that can be predicted.
         batch_size: int > 0. Rows of a window, over all devices.
-        dropout: float in [0, 1). Share of an LSTM's inputs and of the last one's outputs that are
-            dropped in training.
-        num_negatives: int > 0, or None. Words that the right one is compared with in training, see
-            `SampledSoftmax`; None for all.
+        dropout: float in [0, 1). Dropout rate of the LSTMs' inputs and the last one's outputs.
+        num_negatives: int > 0, or None. Words sampled as negatives in training, see
+            `SampledSoftmax`; None for all words.
         seed: int >= 0. Of dropout and negatives.
         **kwargs: of `keras.Model`.
 
     Call arguments:
         inputs: a window: `char_ids`, int `(batch, tokens, chars)`, with the chosen words masked;
-            `targets`, int `(batch, tokens)`, the words that were there; `is_chosen`, bool
-            `(batch, tokens)`; and perhaps `mask`, bool `(batch, tokens)`, True at real tokens.
-        training: bool. Whether to drop and to sample.
+            `targets`, int `(batch, tokens)`, the original words; `is_chosen`, bool
+            `(batch, tokens)`; and optionally `mask`, bool `(batch, tokens)`, True at real tokens.
+        training: bool. Whether to apply dropout and sample negatives.
 
     Returns:
         float tensor, `(chosen,)`: negative log-likelihoods of the chosen words, row by row.

@@ -1,4 +1,4 @@
-"""PretrainingModel: what the models that learn from windows of text have in common."""
+"""PretrainingModel: the base of the models that learn from windows of text."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
@@ -14,13 +14,7 @@ from elmo_tf2.validation import MAX_SEED, check_integer, check_rate
 
 
 class WindowLoss(NamedTuple):
-    """What a replica's rows of a window give in training.
-
-    Attributes:
-        loss: float tensor, `()`: mean over the predicted words.
-        weight: float tensor, `()`: how much it counts beside the other replicas' losses.
-        states: the LSTMs' states after the window, if they are kept.
-    """
+    """A replica's mean loss, its weight among the replicas, and the LSTMs' new states if kept."""
 
     loss: tf.Tensor
     weight: tf.Tensor
@@ -30,27 +24,26 @@ class WindowLoss(NamedTuple):
 class PretrainingModel(keras.Model):
     """A BiLM with a softmax that learns in `fit`, from windows of text.
 
-    The gradient is that of the loss times the window's steps, as bilm-tf's. Every random choice
-    depends on `seed` and the number of the window alone: a run that goes on from a checkpoint goes
-    on as if it had never stopped, and several replicas do what one would.
+    The gradient is that of the loss times the window's steps, as in bilm-tf. Every random choice
+    depends on `seed` and the number of the window alone: a run that resumes from a checkpoint
+    continues as if it had never stopped, and several replicas compute what one would.
 
-    A class of it computes the loss, in `_training_loss`, and may keep `states`, weights that are
-    not trained.
+    A subclass computes the loss, in `_training_loss`, and may keep `states`, weights that are not
+    trained.
 
     Args:
         config: an `ElmoConfig`, or the dictionary of an `options.json`.
         vocabulary_size: int > 1. Words that can be predicted.
         batch_size: int > 0. Rows of a window, over all devices.
-        dropout: float in [0, 1). Share of an LSTM's inputs and of the last one's outputs that are
-            dropped in training.
-        num_negatives: int > 0, or None. Words that the right one is compared with in training, see
-            `SampledSoftmax`; None for all.
+        dropout: float in [0, 1). Dropout rate of the LSTMs' inputs and the last one's outputs.
+        num_negatives: int > 0, or None. Words sampled as negatives in training, see
+            `SampledSoftmax`; None for all words.
         seed: int >= 0. Of dropout and negatives.
         **kwargs: of `keras.Model`.
 
     Call arguments:
         inputs: a window, the dictionary that the datasets of `elmo_tf2.data` have.
-        training: bool. Whether to drop and to sample.
+        training: bool. Whether to apply dropout and sample negatives.
 
     Returns:
         float tensor: negative log-likelihoods.
@@ -74,7 +67,7 @@ class PretrainingModel(keras.Model):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.supports_jit = False  # XLA takes no shapes that the data decide
+        self.supports_jit = False  # XLA needs shapes that do not depend on the data
         self.batch_size = check_integer("batch_size", batch_size)
         self.dropout = check_rate("dropout", dropout)
         self.seed = check_integer("seed", seed, 0, MAX_SEED)
@@ -88,20 +81,20 @@ class PretrainingModel(keras.Model):
         self.build()
 
     def _check_config(self) -> None:
-        """Refuses an encoder that can't learn so."""
+        """Raises an error for an encoder that can't learn by this loss."""
 
     def build(self, input_shape: Any = None) -> None:
         self.bilm.build()
         self.softmax.build((None, self.config.softmax_dim))
         self.states = self._make_states()
-        self.windows_seen = self._kept_value("windows_seen", (), "int64")
-        self.position = self._kept_value("position", (2,), "int64")
+        self.windows_seen = self._state_variable("windows_seen", (), "int64")
+        self.position = self._state_variable("position", (2,), "int64")
         self.built = True
 
     def _make_states(self) -> list[keras.Variable]:
         return []
 
-    def _kept_value(self, name: str, shape: tuple[int, ...], dtype: str) -> keras.Variable:
+    def _state_variable(self, name: str, shape: tuple[int, ...], dtype: str) -> keras.Variable:
         """A variable that every replica assigns the same value."""
         return self.add_weight(
             name=name,
@@ -119,25 +112,25 @@ class PretrainingModel(keras.Model):
 
     def compile(self, *args: Any, **kwargs: Any) -> None:
         super().compile(*args, **kwargs)
-        # `train_step` hands over the gradients of all replicas, for only so are a bound on their
-        # norm and the rows of the softmax right; the optimizer is not to sum them up again.
+        # `train_step` sums the gradients of all replicas, so that the bound on their norm and the
+        # rows of the softmax are right; the optimizer must not sum them again.
         self.optimizer._all_reduce_sum_gradients = lambda grads_and_vars: grads_and_vars
 
     def _maybe_symbolic_build(self, *_: Any, **__: Any) -> None:
-        # Keras would build what is built already from an average of all workers' batches, which
-        # there is not for a dictionary.
+        # The model is built. Keras would build it from an average of all workers' batches, which
+        # does not exist for a dictionary.
         if not self.optimizer.built:
             with self.distribute_strategy.scope():
                 self.optimizer.build(self.trainable_variables)
 
     @property
     def num_updates(self) -> int:
-        """Updates that the compiled model has made."""
+        """Number of updates of the compiled model."""
         return int(tf.convert_to_tensor(self.optimizer.iterations))
 
     @property
     def num_windows(self) -> int:
-        """Windows that the model has learned from."""
+        """Number of windows that the model has learned from."""
         return int(tf.convert_to_tensor(self.windows_seen))
 
     def _training_loss(self, window: Window) -> WindowLoss:
@@ -145,7 +138,7 @@ class PretrainingModel(keras.Model):
         raise NotImplementedError(f"{type(self).__name__} has no `_training_loss`.")
 
     def _seed(self, purpose: int) -> tf.Tensor:
-        """A seed that is used once: in this window, for this purpose."""
+        """A seed for one purpose in this window."""
         seed = tf.stack([tf.constant(self.seed, tf.int64), self.windows_seen.value])
         return tf.random.fold_in(seed, purpose)
 
@@ -175,8 +168,8 @@ class PretrainingModel(keras.Model):
         steps = next(data[name].shape[1] for name in data if name.endswith("targets"))
         with tf.GradientTape() as tape:
             loss, weight, states = self._training_loss(data)
-            whole = tf.maximum(_sum_over_replicas(weight), 1)
-            objective = loss * steps * (weight / whole)
+            total_weight = tf.maximum(_sum_over_replicas(weight), 1)
+            objective = loss * steps * (weight / total_weight)
         gradients = tape.gradient(objective, self.trainable_weights)
         gradients = [_sum_over_replicas(gradient) for gradient in gradients]
         self.optimizer.apply(gradients, self.trainable_weights)
@@ -205,10 +198,7 @@ class PretrainingModel(keras.Model):
 
 
 def _sum_over_replicas(gradient: Any) -> Any:
-    """The gradient of all replicas; of a sparse one every row once.
-
-    Optimizers make other updates of a sparse gradient in which a row is repeated.
-    """
+    """The gradient of all replicas; a sparse one has every row once, as optimizers need it."""
     replica = tf.distribute.get_replica_context()
     if not isinstance(gradient, tf.IndexedSlices):
         if replica.num_replicas_in_sync == 1:

@@ -1,4 +1,4 @@
-"""Checkpoints of a pretraining run: all that decides how it goes on."""
+"""Checkpoints of a pretraining run: all that it needs to resume."""
 
 import os
 import re
@@ -19,29 +19,18 @@ _DAMAGE = (tf.errors.OpError, AssertionError, LookupError, RuntimeError, ValueEr
 
 
 class Checkpoints:
-    """The checkpoints in a folder.
+    """The checkpoints of a compiled language model in a folder.
 
-    Each holds the weights under the names of bilm-tf's files, the optimizer with the number of
-    updates, the LSTM states and the position in the text. No random state is needed beside: all
-    chance depends on the seed and the number of the window.
-
-    A checkpoint counts only once it is complete; the one before it is removed after that.
-
-    Args:
-        model: a compiled language model.
-        folder: where they are.
-        max_to_keep: int > 0.
-
-    Raises:
-        ValueError: if there are checkpoints, but none is named as the last one.
+    Each has the weights under the names of bilm-tf's files, the optimizer with the number of
+    updates, the LSTM states and the position in the text. No random state is needed: every random
+    choice depends on the seed and the number of the window. A checkpoint is removed only once the
+    next is complete.
     """
 
-    def __init__(
-        self, model: PretrainingModel, folder: str | os.PathLike[str], max_to_keep: int = 2
-    ) -> None:
+    def __init__(self, model: PretrainingModel, folder: str | os.PathLike[str]) -> None:
         self._model = model
         self._folder = Path(folder)
-        latest_checkpoint(self._folder)  # TensorFlow's manager would start over without a word
+        latest_checkpoint(self._folder)  # an error where TensorFlow's manager would start afresh
         if not model.optimizer.built:
             model.optimizer.build(model.trainable_variables)
         self._variables: dict[str, Any] = {
@@ -56,13 +45,10 @@ class Checkpoints:
         }
         tracked = tf.nest.map_structure(lambda variable: variable.value, self._variables)
         checkpoint = tf.train.Checkpoint(**tracked)
-        # A variable that is made when it is first asked for: all workers must make it together.
+        # A variable made on first use: all workers must make it together.
         _ = checkpoint.save_counter
         self._manager = tf.train.CheckpointManager(
-            checkpoint,
-            str(self._folder),
-            max_to_keep=max_to_keep,
-            checkpoint_name="update",
+            checkpoint, str(self._folder), max_to_keep=2, checkpoint_name="update"
         )
 
     @property
@@ -71,13 +57,13 @@ class Checkpoints:
         return self._manager.latest_checkpoint
 
     def save(self) -> str:
-        """Writes a checkpoint."""
+        """Writes a checkpoint if all weights are finite and the disk has room; returns its path."""
         for variable in self._model.trainable_variables:
             value = keras.ops.convert_to_tensor(variable)
             if not np.isfinite(float(tf.reduce_sum(value))):
                 raise FloatingPointError(
                     f"The weight {variable.path} has values that are NaN or infinite: no "
-                    f"checkpoint is made. The last good one is {self.latest}. Go on from that "
+                    f"checkpoint is written. The last good one is {self.latest}. Resume from it "
                     "with a lower learning rate."
                 )
         needed = sum(
@@ -87,7 +73,7 @@ class Checkpoints:
         if free_bytes(self._folder) < needed:
             raise OSError(
                 f"The disk of {self._folder} has no room for a checkpoint of {needed:,} bytes. "
-                f"The last one is {self.latest}. Make room, and go on from that."
+                f"The last one is {self.latest}. Make room, and resume from it."
             )
         try:
             with full_disk_told(self._folder):
@@ -101,19 +87,19 @@ class Checkpoints:
             self.remove_leftovers()
 
     def remove_leftovers(self) -> None:
-        """Removes what a kill or a full disk left of checkpoints that do not count."""
+        """Removes what a kill or a full disk left of incomplete checkpoints."""
         complete = {Path(path).name for path in self._manager.checkpoints}
         for entry in self._folder.iterdir():
             if re.fullmatch(r"update-\d+_temp", entry.name) and not entry.is_symlink():
                 shutil.rmtree(entry)
             elif re.fullmatch(r"update-\d+\..+|checkpoint\.tmp.*", entry.name):
-                # While none counts, one with an index may be all that there is.
+                # While none is complete, one with an index may be all there is.
                 has_index = entry.with_suffix(".index").exists()
                 if entry.stem not in complete and (complete or not has_index):
                     entry.unlink()
 
     def restore(self) -> None:
-        """Gives the model what the latest checkpoint has."""
+        """Restores the latest checkpoint."""
         if self.latest is None:
             raise FileNotFoundError(f"There is no checkpoint in {self._folder}.")
         try:
@@ -121,6 +107,6 @@ class Checkpoints:
         except _DAMAGE as error:
             raise ValueError(
                 f"The checkpoint {self.latest} is damaged, or of another model or optimizer than "
-                "the configuration says. Go on with the configuration of its own run, or start "
-                f"over in another folder. ({str(error).splitlines()[0]})"
+                "the configuration says. Resume with the configuration of its own run, or begin a "
+                f"new run in another folder. ({str(error).splitlines()[0]})"
             ) from error

@@ -2,14 +2,14 @@
 
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import numpy as np
 import tensorflow as tf
 
 from elmo_tf2.data import Vocabulary, text_windows
 from elmo_tf2.models import MaskedLanguageModel, PretrainingModel
-from elmo_tf2.training.score import masked_scores
+from elmo_tf2.training.score import MaskedScore, sentence_scores
 from elmo_tf2.validation import check_integer
 
 SENTENCES_AT_ONCE = 50_000
@@ -22,9 +22,9 @@ class Perplexity(NamedTuple):
     Attributes:
         forward: of every word given those before it.
         backward: of every word given those after it.
-        mean: exp of the mean of both directions' losses, as bilm-tf prints it.
-        targets: number of words predicted in each direction, one more a sentence than it has
-            tokens: its end, and its beginning.
+        mean: exp of the mean of both directions' losses, as bilm-tf defines it.
+        targets: number of words predicted in each direction, one more per sentence than it has
+            tokens: its end, or its beginning.
         unknown: how many of them were outside the vocabulary, counted in the forward direction.
     """
 
@@ -63,19 +63,19 @@ def perplexity(
     carried from sentence to sentence. With batch size 1 it is read as a whole (50,000 sentences at
     a time).
 
-    A masked language model reads each sentence by itself, as `sentence_scores` does. Its
-    perplexity is that of words given both sides, and not to be compared with the other.
+    A masked language model reads each sentence by itself, as in `sentence_scores`. Its perplexity
+    is that of words given both sides, and not comparable with the other.
 
     Args:
         model: a `LanguageModel` or `MaskedLanguageModel`.
-        sentences: tokens apart by spaces.
+        sentences: tokens separated by spaces.
         vocabulary: the model's.
-        batch_size: int > 0. Parts that are read at once, or sentences.
-        unroll_steps: int > 0. Tokens at once; of no effect on the result.
-        report: called with the number of targets that were done since the last call.
+        batch_size: int > 0. Parts, or sentences, of a batch.
+        unroll_steps: int > 0. Tokens of a window; does not change the result.
+        report: called with the number of targets done since the last call.
 
     Returns:
-        A `Perplexity`, or of a masked language model a `MaskedPerplexity`.
+        A `Perplexity`, or a `MaskedPerplexity` for a masked language model.
 
     Raises:
         ValueError: if there are no words, or an argument is out of its range.
@@ -86,12 +86,11 @@ def perplexity(
     losses_of_window = tf.function(model.window_losses, reduce_retracing=True, autograph=False)
     sums, targets, unknown = np.zeros(2), 0, 0
     for chunk in _chunks(sentences):
-        # More rows than words would be empty.
+        # With more rows than words some would be empty.
         rows = min(batch_size, sum(len(sentence.split()) + 1 for sentence in chunk))
         states = model.zero_states(rows)
-        for window in text_windows(
-            chunk, vocabulary, rows, unroll_steps, model.config.max_characters
-        ):
+        windows = text_windows(chunk, vocabulary, rows, unroll_steps, model.config.max_characters)
+        for window in windows:
             mask = window.pop("mask")
             losses, states = losses_of_window(window, states)
             sums += np.sum(losses.numpy(), axis=(1, 2), where=mask.numpy(), dtype=np.float64)
@@ -116,7 +115,8 @@ def _masked_perplexity(
     report: Callable[[int], None],
 ) -> MaskedPerplexity:
     total, targets, unknown = 0.0, 0, 0
-    for score in masked_scores(model, sentences, vocabulary, batch_size):
+    scores = sentence_scores(model, sentences, vocabulary, batch_size)
+    for score in cast(Iterator[MaskedScore], scores):
         total += score.masked
         targets += score.tokens
         unknown += score.unknown

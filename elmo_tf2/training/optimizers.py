@@ -8,43 +8,34 @@ from elmo_tf2.pretraining_config import PretrainingConfig
 
 
 def make_optimizer(config: PretrainingConfig) -> keras.optimizers.Optimizer:
-    """Makes the optimizer that a configuration describes."""
+    """The optimizer that a configuration describes."""
+    learning_rate = config.peak_learning_rate
+    if config.warmup_updates or config.decay != "none":
+        learning_rate = WarmupAndDecay(
+            learning_rate,
+            config.updates,
+            config.warmup_updates,
+            config.decay,
+            config.decay_updates,
+        )
+    steps = config.gradient_accumulation_steps
     common = {
-        "learning_rate": _learning_rate(config),
+        "learning_rate": learning_rate,
         "global_clipnorm": config.clip_norm,
-        "gradient_accumulation_steps": config.accumulate if config.accumulate > 1 else None,
+        "gradient_accumulation_steps": steps if steps > 1 else None,
     }
     if config.optimizer == "adagrad":
         return keras.optimizers.Adagrad(
-            initial_accumulator_value=config.initial_accumulator, **common
+            initial_accumulator_value=config.initial_accumulator_value, **common
         )
     return keras.optimizers.Adam(**common)
-
-
-def _learning_rate(
-    config: PretrainingConfig,
-) -> float | keras.optimizers.schedules.LearningRateSchedule:
-    if not config.warmup_updates and config.decay == "none":
-        return config.highest_learning_rate
-    return WarmupAndDecay(
-        config.highest_learning_rate,
-        config.updates,
-        config.warmup_updates,
-        config.decay,
-        config.decay_updates,
-    )
 
 
 @keras.saving.register_keras_serializable(package="elmo_tf2")
 class WarmupAndDecay(keras.optimizers.schedules.LearningRateSchedule):
     """A learning rate that rises linearly, stays, and falls to 0 at the last update.
 
-    Args:
-        learning_rate: float > 0; the highest.
-        updates: int > 0. Updates of the whole run.
-        warmup_updates: int >= 0. Updates of the rise.
-        decay: "none", "linear" or "cosine".
-        decay_updates: int > 0, or None. Updates of the fall; None: all after the rise.
+    The arguments are those of `PretrainingConfig`.
 
     Example:
     >>> float(WarmupAndDecay(1.0, updates=100, warmup_updates=10, decay="linear")(4))
@@ -79,10 +70,4 @@ class WarmupAndDecay(keras.optimizers.schedules.LearningRateSchedule):
         return self.learning_rate * rise * fall
 
     def get_config(self) -> dict[str, object]:
-        return {
-            "learning_rate": self.learning_rate,
-            "updates": self.updates,
-            "warmup_updates": self.warmup_updates,
-            "decay": self.decay,
-            "decay_updates": self.decay_updates,
-        }
+        return vars(self).copy()

@@ -39,10 +39,10 @@ class RunFolder:
     - `config.yaml`: everything that decides the run but the text, see `PretrainingConfig`.
     - `text.json`: the files of training text, and the held-out one.
     - `options.json`, `vocab.txt`: as in a model folder.
-    - `checkpoints/`: see `Checkpoints`.
+    - `checkpoints/`: the last two checkpoints.
     - `history.csv`: loss and perplexity by update.
     - `logs/`: the same for TensorBoard.
-    - `lock`: there while a process trains the run.
+    - `lock`: exists while a process trains the run.
 
     Args:
         path: the folder.
@@ -62,10 +62,6 @@ class RunFolder:
         self.history_file = self.path / "history.csv"
         self.logs = self.path / "logs"
         self._lock = self.path / "lock"
-        self._parts = [
-            *(self.config_file, self.text_file, self.options_file, self.vocabulary_file),
-            *(self.checkpoints, self.history_file, self.logs, self._lock),
-        ]
 
     def create(
         self,
@@ -82,7 +78,7 @@ class RunFolder:
             vocabulary: words of the softmax.
             files: of training text.
             heldout: file of held-out text, or None.
-            overwrite_untrained: whether a run that came to no checkpoint may be replaced.
+            overwrite_untrained: whether a run without a checkpoint may be replaced.
 
         Raises:
             FileExistsError: if there is something at its path.
@@ -97,16 +93,16 @@ class RunFolder:
         if overwrite:
             with self.locked():
                 pass
-        parts = [part.name for part in self._parts]
-        with atomic_write(self.path, overwrite, parts=parts) as unfinished:
-            unfinished.mkdir()
-            beside = RunFolder(unfinished)
-            beside.config_file.write_text(config.to_yaml(), encoding="utf-8")
+        parts = [path.name for name, path in vars(self).items() if name != "path"]
+        with atomic_write(self.path, overwrite, parts=parts) as temporary:
+            temporary.mkdir()
+            new = RunFolder(temporary)
+            new.config_file.write_text(config.to_yaml(), encoding="utf-8")
             text = {
                 "train": [os.path.abspath(path) for path in files],
                 "heldout": None if heldout is None else os.path.abspath(heldout),
             }
-            beside.text_file.write_text(json.dumps(text, indent=2) + "\n", encoding="utf-8")
+            new.text_file.write_text(json.dumps(text, indent=2) + "\n", encoding="utf-8")
             options = config.model.to_options()
             options |= {
                 "bidirectional": True,
@@ -117,30 +113,19 @@ class RunFolder:
                 "n_negative_samples_batch": config.num_negatives,
                 "all_clip_norm_val": config.clip_norm,
             }
-            beside.options_file.write_text(json.dumps(options, indent=2) + "\n", encoding="utf-8")
-            write_vocabulary(beside.vocabulary_file, vocabulary)
-            beside.checkpoints.mkdir()
+            new.options_file.write_text(json.dumps(options, indent=2) + "\n", encoding="utf-8")
+            write_vocabulary(new.vocabulary_file, vocabulary)
+            new.checkpoints.mkdir()
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
-        """Keeps other processes from training the run.
-
-        Yields:
-            Nothing.
-
-        Raises:
-            ValueError: if one does.
-        """
+        """Keeps other processes from training the run; an error if one does."""
         busy = f"Another process trains the run {self.path}. Wait until it has ended, or stop it."
         with locked(self._lock, busy):
             yield
 
     def read_config(self) -> PretrainingConfig:
-        """The run's configuration.
-
-        Raises:
-            FileNotFoundError: if this is no run's folder.
-        """
+        """The run's configuration."""
         return PretrainingConfig.from_file(self.config_file)
 
     def read_vocabulary(self) -> tuple[str, ...]:
@@ -148,18 +133,13 @@ class RunFolder:
         return read_vocabulary(self.vocabulary_file)
 
     def read_text(self) -> tuple[list[str], str | None]:
-        """Names of the files of training text, and of the held-out one.
-
-        Raises:
-            FileNotFoundError: if one of them is missing.
-            ValueError: if `text.json` does not name them, or the held-out one has no words.
-        """
+        """Names of the files of training text, and of the held-out one or None."""
         try:
             text = json.loads(check_file(self.text_file, "list of texts").read_bytes())
             files, heldout = text["train"], text["heldout"]
             names = list(files) if heldout is None else [*files, heldout]
             if not names or type(files) is not list or {type(name) for name in names} != {str}:
-                raise ValueError("these are no names")
+                raise ValueError("these are not names")
         except (ValueError, LookupError, TypeError, RecursionError) as error:
             raise ValueError(
                 f"{self.text_file} must be JSON that names the files `train` and `heldout`, as "
@@ -172,11 +152,7 @@ class RunFolder:
         return files, heldout
 
     def read_history(self) -> list[dict[str, str]]:
-        """The rows of `history.csv`, values as they stand there.
-
-        Raises:
-            ValueError: if it is not a table as `record` writes it.
-        """
+        """The rows of `history.csv`, values as strings."""
         if not self.history_file.exists():
             return []
         check_file(self.history_file, "history of losses")
@@ -194,30 +170,24 @@ class RunFolder:
         except (ValueError, csv.Error) as error:
             raise ValueError(
                 f"{self.history_file} must be a table with the columns "
-                f"{', '.join(HISTORY_COLUMNS)}: {one_line(error)}. Remove it; the run goes on "
-                "without the history of what was done."
+                f"{', '.join(HISTORY_COLUMNS)}: {one_line(error)}. Remove it; the run resumes "
+                "without its earlier history."
             ) from error
         return rows
 
     def cut_history(self, update: int) -> None:
-        """Drops what was recorded after an update: of a run that goes on from there.
-
-        Args:
-            update: the last to keep.
-        """
+        """Drops what was recorded after an update, from which the run resumes."""
         rows = [row for row in self.read_history() if int(row["update"]) <= update]
-        with atomic_write(self.history_file, overwrite=True) as unfinished:
-            with open(unfinished, "w", encoding="utf-8", newline="") as file:
-                writer = csv.DictWriter(file, HISTORY_COLUMNS)
-                writer.writeheader()
-                writer.writerows(rows)
+        with (
+            atomic_write(self.history_file, overwrite=True) as temporary,
+            open(temporary, "w", encoding="utf-8", newline="") as file,
+        ):
+            writer = csv.DictWriter(file, HISTORY_COLUMNS)
+            writer.writeheader()
+            writer.writerows(rows)
 
     def record(self, row: Mapping[str, Any]) -> None:
-        """Adds a row to `history.csv`.
-
-        Args:
-            row: values by column; missing ones stay empty.
-        """
+        """Adds a row to `history.csv`: values by column; missing ones stay empty."""
         with (
             full_disk_told(self.history_file),
             open(self.history_file, "a", encoding="utf-8", newline="") as file,
@@ -229,6 +199,6 @@ def _check_words(heldout: str | os.PathLike[str]) -> None:
     texts = read_lines(check_file(heldout, "held-out text"))
     if not any(words_between_spaces(line) for lines in texts for line in lines):
         raise ValueError(
-            f"{heldout} has no words, so nothing can be measured on it. Put held-out sentences in, "
-            "or leave the file away."
+            f"{heldout} has no words, so nothing can be measured on it. Write held-out sentences "
+            "into it, or remove it."
         )

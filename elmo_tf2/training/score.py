@@ -21,18 +21,18 @@ from elmo_tf2.layers.ragged import from_padded
 from elmo_tf2.models import LanguageModel, MaskedLanguageModel, PretrainingModel
 from elmo_tf2.validation import check_integer
 
-# A sentence's words are masked in as many turns, so about as many at once as in training.
-MASKED_IN_TURNS = 7
+# Every seventh word of a sentence is masked at once: about the rate of training.
+MASK_STRIDE = 7
 
 
 class SentenceScore(NamedTuple):
     """Log-probabilities of a sentence, natural logarithm.
 
     Attributes:
-        forward: sum over its words and its end, each given what is before.
-        backward: sum over its words and its beginning, each given what is after.
+        forward: sum over its words and its end, each given the words before it.
+        backward: sum over its words and its beginning, each given the words after it.
         tokens: number of its words.
-        unknown: how many of them are outside the vocabulary: `<UNK>` was predicted for them.
+        unknown: how many of them are outside the vocabulary and were predicted as `<UNK>`.
     """
 
     forward: float
@@ -47,7 +47,7 @@ class MaskedScore(NamedTuple):
     Attributes:
         masked: sum over its words, each given those that were not masked with it.
         tokens: number of its words.
-        unknown: how many of them are outside the vocabulary: `<UNK>` was predicted for them.
+        unknown: how many of them are outside the vocabulary and were predicted as `<UNK>`.
     """
 
     masked: float
@@ -63,65 +63,43 @@ def sentence_scores(
 ) -> Iterator[SentenceScore | MaskedScore]:
     """Log-probabilities of sentences, each read by itself from zero states.
 
-    For a masked language model every word is masked once: in seven turns, in each of them every
-    seventh word of the sentence.
+    A masked language model reads a sentence seven times, each time with another seventh of its
+    words masked.
 
     Args:
         model: a `LanguageModel` or `MaskedLanguageModel`.
-        sentences: tokens apart by spaces. One without tokens is the end after the beginning.
+        sentences: tokens separated by spaces. One without tokens is its end after its beginning.
         vocabulary: the model's.
-        batch_size: int > 0. Sentences at once; of no effect on the result.
+        batch_size: int > 0. Sentences of a batch; does not change the result.
 
     Yields:
         A `SentenceScore` for every sentence, in their order; a `MaskedScore` by a masked language
         model.
     """
-    if isinstance(model, MaskedLanguageModel):
-        yield from masked_scores(model, sentences, vocabulary, batch_size)
-        return
-    score = _score_function(_sums_of_directions, model, vocabulary)
-    for (forward, backward), tokens, unknown in _score_numbers(score, sentences, batch_size):
-        yield SentenceScore(forward, backward, tokens, unknown)
-
-
-def masked_scores(
-    model: MaskedLanguageModel,
-    sentences: Iterable[str | bytes],
-    vocabulary: Vocabulary,
-    batch_size: int,
-) -> Iterator[MaskedScore]:
-    """What `sentence_scores` gives for a masked language model."""
-    score = _score_function(_sum_of_masked, model, vocabulary)
-    for (masked,), tokens, unknown in _score_numbers(score, sentences, batch_size):
-        yield MaskedScore(masked, tokens, unknown)
-
-
-def _score_numbers(
-    score: Callable[..., Sequence[tf.Tensor]], sentences: Iterable[str | bytes], batch_size: int
-) -> Iterator[tuple[list[float], int, int]]:
-    """Of every sentence its log-probabilities, its number of words, and of those unknown."""
     check_integer("batch_size", batch_size)
+    is_masked = isinstance(model, MaskedLanguageModel)
+    kind: Callable[..., SentenceScore | MaskedScore] = MaskedScore if is_masked else SentenceScore
+    score = _score_function(_sum_of_masked if is_masked else _sums_of_directions, model, vocabulary)
     dataset = tf.data.Dataset.from_generator(
         lambda: iter(sentences), output_signature=tf.TensorSpec([], tf.string)
     )
     for batch in dataset.batch(batch_size):
         words = ragged_words(tf.strings.regex_replace(batch, r"[\r\n]", " "))
         rows = words.nrows()
-        begin, end = (tf.fill([rows, 1], word) for word in (BEGIN_SENTENCE_WORD, END_SENTENCE_WORD))
-        tokens = tf.concat([begin, words, end], axis=1)
+        bos, eos = (tf.fill([rows, 1], word) for word in (BEGIN_SENTENCE_WORD, END_SENTENCE_WORD))
+        tokens = tf.concat([bos, words, eos], axis=1)
         lengths = tf.cast(tokens.row_lengths(), tf.int32)
         *sums, unknown = score(tokens.to_tensor(), lengths)
-        for numbers in zip(*sums, unknown, lengths - 2, strict=True):
-            *of_words, unknown_words, length = numbers
-            yield [float(number) for number in of_words], int(length), int(unknown_words)
+        for *values, num_unknown, num_words in zip(*sums, unknown, lengths - 2, strict=True):
+            yield kind(*map(float, values), int(num_words), int(num_unknown))
 
 
 def _score_function(
     sums: Callable[..., list[tf.Tensor]], model: PretrainingModel, vocabulary: Vocabulary
 ) -> Callable[[tf.Tensor, tf.Tensor], Sequence[tf.Tensor]]:
-    """Padded words between `<S>` and `</S>`, and lengths, to `sums` and numbers of unknown words.
+    """Makes a graph of `sums` and the number of unknown words, each `(batch,)`.
 
-    Each of the results is a tensor, `(batch,)`.
+    It takes padded words between `<S>` and `</S>`, and their lengths.
     """
 
     @tf.function(
@@ -144,11 +122,9 @@ def _sums_of_directions(
     char_ids = sentences_to_char_ids(tokens, lengths, model.config.max_characters)
     words = from_padded(char_ids, mask)
     output = model.bilm.encode(words, add_bos_eos=False).padded(mask)
+    directions = (output.forward[-1][:, :-1], ids[:, 1:]), (output.backward[-1][:, 1:], ids[:, :-1])
     sums = []
-    for vectors, targets in (
-        (output.forward[-1][:, :-1], ids[:, 1:]),
-        (output.backward[-1][:, 1:], ids[:, :-1]),
-    ):
+    for vectors, targets in directions:
         features = vectors.shape[-1]
         losses = model.softmax(tf.reshape(vectors, [-1, features]), tf.reshape(targets, [-1]))
         losses = tf.where(mask[:, 1:], tf.reshape(losses, tf.shape(targets)), 0)
@@ -163,11 +139,11 @@ def _sum_of_masked(
     lengths: tf.Tensor,
     mask: tf.Tensor,
 ) -> list[tf.Tensor]:
-    place = tf.range(tf.shape(tokens)[1])
-    is_word = (place > 0) & (place < lengths[:, tf.newaxis] - 1)  # (batch, tokens)
+    position = tf.range(tf.shape(tokens)[1])
+    is_word = (position > 0) & (position < lengths[:, tf.newaxis] - 1)  # (batch, tokens)
 
-    def sum_of_turn(turn: tf.Tensor) -> tf.Tensor:
-        is_chosen = is_word & (place % MASKED_IN_TURNS == turn)
+    def sum_of_offset(offset: tf.Tensor) -> tf.Tensor:
+        is_chosen = is_word & (position % MASK_STRIDE == offset)
         seen = tf.where(is_chosen, MASK_WORD, tokens)
         char_ids = sentences_to_char_ids(seen, lengths, model.config.max_characters)
         losses = model({"char_ids": char_ids, "targets": ids, "is_chosen": is_chosen, "mask": mask})
@@ -175,11 +151,11 @@ def _sum_of_masked(
         return -tf.math.unsorted_segment_sum(losses, row, tf.size(lengths))
 
     sums = tf.map_fn(
-        sum_of_turn,
-        tf.range(MASKED_IN_TURNS),
+        sum_of_offset,
+        tf.range(MASK_STRIDE),
         fn_output_signature=model.softmax.variable_dtype,
         parallel_iterations=1,
-    )  # (turns, batch)
+    )  # (offsets, batch)
     return [tf.reduce_sum(sums, axis=0)]
 
 
@@ -192,15 +168,15 @@ def write_scores(
     overwrite: bool = False,
     on_progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> None:
-    """Writes a table with the `sentence_scores` of a text, tab-separated, a line a sentence.
+    """Writes the `sentence_scores` of a text to a tab-separated table, one line per sentence.
 
     Args:
         model: a `LanguageModel` or `MaskedLanguageModel`.
-        text: file with one sentence per line, tokens apart by spaces.
+        text: file with one sentence per line, tokens separated by spaces.
         vocabulary: the model's.
-        path: the file to make.
+        path: the file to write.
         overwrite: whether an existing one may be replaced.
-        on_progress: called with the number of sentences that are done, and that of all.
+        on_progress: called with the number of sentences done, and that of all.
 
     Raises:
         FileExistsError: if there is such a file and it may not be replaced.
@@ -210,13 +186,13 @@ def write_scores(
     check_free(path, overwrite, inputs=[text])
     total = sum(map(len, read_lines(text)))
     with (
-        atomic_write(path, overwrite) as unfinished,
-        open(unfinished, "w", encoding="utf-8", newline="") as file,
+        atomic_write(path, overwrite) as temporary,
+        open(temporary, "w", encoding="utf-8", newline="") as file,
     ):
         writer = csv.writer(file, delimiter="\t", lineterminator="\n")
         is_masked = isinstance(model, MaskedLanguageModel)
         writer.writerow((MaskedScore if is_masked else SentenceScore)._fields)
-        lines = itertools.chain.from_iterable(read_lines(text, is_first_time=False))
+        lines = itertools.chain.from_iterable(read_lines(text, warn=False))
         scores = sentence_scores(model, lines, vocabulary)
         for number, score in enumerate(scores, start=1):
             writer.writerow(score)

@@ -43,7 +43,7 @@ def test_the_mask_is_a_word_that_utf8_can_not_be():
 
 def test_words_are_chosen_and_replaced_at_the_rates_that_were_asked_for():
     words = np.array([["<S>", "cat", "zebra", "</S>"]] * 20_000)
-    masking = Masking(masked_share=0.3, random_rate=0.2, kept_rate=0.1)
+    masking = Masking(mask_rate=0.3, random_rate=0.2, kept_rate=0.1)
     seen, is_chosen = masking.mask(tf.constant(words), OTHERS, 3, ONE)
     seen, is_chosen = seen.numpy(), is_chosen.numpy()
     assert not is_chosen[:, [0, 3]].any()  # the ends of a sentence
@@ -118,8 +118,8 @@ def test_windows_go_on_from_any_position_and_come_in_parts(shards, vocabulary):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"masked_share": 0}, "`masked_share` must be more than 0"),
-        ({"masked_share": 1.5}, "`masked_share` must be a number in"),
+        ({"mask_rate": 0}, "`mask_rate` must be more than 0"),
+        ({"mask_rate": 1.5}, "`mask_rate` must be a number in"),
         ({"random_rate": -0.1}, "`random_rate` must be"),
         ({"kept_rate": 2}, "`kept_rate` must be"),
         ({"random_rate": 0.6, "kept_rate": 0.5}, "at most 1 together"),

@@ -165,7 +165,7 @@ def test_lines_that_are_not_utf8_are_told_once(tmp_path, caplog, lines):
         "Lines that are not UTF-8: 2."
     ]
     caplog.clear()
-    all_lines(tmp_path / "text", is_first_time=False)
+    all_lines(tmp_path / "text", warn=False)
     assert not caplog.records
 
 

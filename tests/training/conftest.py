@@ -23,7 +23,7 @@ CONFIG = PretrainingConfig(
     model=MODEL, batch_size=4, unroll_steps=5, updates=12, num_negatives=6, seed=3
 )
 MERGED = dataclasses.replace(MODEL, architecture="merged")
-MERGED_CONFIG = dataclasses.replace(CONFIG, model=MERGED, masked_share=0.3, kept_rate=0.1)
+MERGED_CONFIG = dataclasses.replace(CONFIG, model=MERGED, mask_rate=0.3, kept_rate=0.1)
 
 # The same for the command line.
 SETTINGS = [

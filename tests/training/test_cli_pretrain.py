@@ -2,15 +2,14 @@
 
 import signal
 
+import h5py
 import numpy as np
 import pytest
 
-from elmo_tf2.cli.training_callbacks import stop_when_asked
-from elmo_tf2.models import PretrainingModel
+from elmo_tf2.cli.pretrain_callbacks import stop_on_signal
 from elmo_tf2.training import RunFolder
-from elmo_tf2.weights import read_weights
 from tests.cli_fixtures import run
-from tests.training.conftest import COMPILE_EAGERLY, MODEL, SETTINGS, write_data
+from tests.training.conftest import MODEL, SETTINGS, write_data
 
 pytestmark = pytest.mark.slow
 
@@ -28,7 +27,7 @@ def data(tmp_path_factory):
 def finished(data):
     """A run after its updates, and what was said."""
     folder = data.with_name("run")
-    said = run("pretrain", folder, "--data", data, *changes("updates=10"))
+    said = run("pretrain", folder, "--data", data, *changes("updates=12"), "--evaluate-every", 10)
     return folder, said
 
 
@@ -36,7 +35,7 @@ def test_a_text_becomes_a_model_that_is_evaluated_and_embeds(data, finished, tmp
     folder, said = finished
     assert "batch       4 rows of 5 tokens" in said
     assert "update 10: loss " in said
-    assert "Done after 10 updates." in said
+    assert "Done after 12 updates." in said
     assert RunFolder(folder).read_config().model.tokenizer == "words"
 
     said = run("evaluate", folder, data / "heldout.txt", "--scores", tmp_path / "scores.tsv")
@@ -48,16 +47,10 @@ def test_a_text_becomes_a_model_that_is_evaluated_and_embeds(data, finished, tmp
     assert "pretraining run" in run("inspect", folder)
 
 
-@pytest.fixture
-def eager(monkeypatch):
-    monkeypatch.setattr(PretrainingModel, "compile", COMPILE_EAGERLY)
-
-
-@pytest.mark.usefixtures("eager")
-def test_a_merged_run_is_evaluated_and_converted(data, tmp_path):
+def test_a_merged_run_is_evaluated_embeds_and_is_exported(data, tmp_path):
     folder = tmp_path / "run"
     said = run(
-        "pretrain", folder, "--data", data, *changes("updates=2", "model.architecture=merged")
+        "pretrain", folder, "--data", data, *changes("updates=4", "model.architecture=merged")
     )
     assert "15% of the words: 10% of them replaced, 0% kept, the rest masked" in said
 
@@ -70,21 +63,21 @@ def test_a_merged_run_is_evaluated_and_converted(data, tmp_path):
     said = run("inspect", tmp_path / "model")
     assert "merged, with word vectors added to both directions" in said
     assert "skip connections" not in said
-    of_run, of_model = read_weights(folder), read_weights(tmp_path / "model")
-    assert of_model.config == of_run.config
-    for name, array in of_run.arrays.items():
-        np.testing.assert_array_equal(of_model.arrays[name], array)
+    run("export", tmp_path / "model", tmp_path / "exported")
+    names = ("run", "exported")
+    for name in names:
+        run("embed", tmp_path / name, data / "heldout.txt", tmp_path / f"{name}.hdf5")
+    of_run, of_export = (h5py.File(tmp_path / f"{name}.hdf5")["0"][:] for name in names)
+    np.testing.assert_allclose(of_run, of_export, rtol=0, atol=1e-5)
 
 
-@pytest.mark.usefixtures("eager")
 def test_a_finished_run_stays_and_a_new_one_does_not_replace_it(data, finished, tmp_path):
     folder, _ = finished
-    assert "Done after 10 updates." in run("pretrain", folder, "--resume")
+    assert "Done after 12 updates." in run("pretrain", folder, "--resume")
     said = run("pretrain", folder, "--data", data, *changes("updates=2"), exit_code=1)
     assert "exists already" in said
     other = tmp_path / "other"
-    settings = changes("updates=1", "model.units=14")  # the sizes are those of the weights
-    run("pretrain", other, "--data", data, "--initial", folder, *settings)
+    run("pretrain", other, "--data", data, "--initial", folder, *changes("updates=1"))
     assert RunFolder(other).read_config().model.units == MODEL.units
 
 
@@ -110,7 +103,7 @@ def test_mistakes_are_told(data, tmp_path, arguments, message, exit_code):
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_an_update_and_a_second_one_ends_at_once(number, capfd):
     before = signal.getsignal(number)
-    with pytest.raises(KeyboardInterrupt), stop_when_asked() as stop:
+    with pytest.raises(KeyboardInterrupt), stop_on_signal() as stop:
         stop.on_train_batch_end(0)
         signal.raise_signal(number)
         assert "Stopping after this update. Again to stop at once." in capfd.readouterr().err

@@ -25,6 +25,23 @@ def test_a_json_file_is_taken_and_what_is_missing_has_its_default(tmp_path):
     assert (config.batch_size, config.model.units, config.unroll_steps) == (7, 600, 20)
 
 
+def test_the_names_of_earlier_versions_are_read(tmp_path):
+    path = tmp_path / "config.yaml"
+    text = CONFIG.to_yaml()
+    for name, old, value in (
+        ("gradient_accumulation_steps: 1", "accumulate", 3),
+        ("initial_accumulator_value: 1.0", "initial_accumulator", 0.5),
+        ("mask_rate: 0.15", "masked_share", 0.2),
+    ):
+        assert name in text
+        text = text.replace(name, f"{old}: {value}")
+    path.write_text(text, encoding="utf-8")
+    config = PretrainingConfig.from_file(path)
+    assert (config.gradient_accumulation_steps, config.initial_accumulator_value) == (3, 0.5)
+    assert config.mask_rate == 0.2
+    assert config.changed(["accumulate=4"]).gradient_accumulation_steps == 4
+
+
 def test_single_values_can_be_changed():
     config = CONFIG.changed(["learning_rate=0.5", "model.units=20", "num_negatives=null"])
     assert (config.learning_rate, config.model.units, config.num_negatives) == (0.5, 20, None)
@@ -41,7 +58,7 @@ def test_single_values_can_be_changed():
 )
 def test_each_optimizer_has_a_learning_rate_of_its_own(changes, expected):
     config = dataclasses.replace(CONFIG, learning_rate=None).changed(changes)
-    assert config.highest_learning_rate == expected
+    assert config.peak_learning_rate == expected
     assert float(make_optimizer(config).learning_rate) == pytest.approx(expected)
 
 
@@ -63,7 +80,7 @@ def test_words_are_masked_for_a_merged_model_alone():
         ("initial_bias=log", "`initial_bias` must be one of"),
         ("optimizer=sgd", "`optimizer` must be one of"),
         ("dropout=1", "`dropout` must be"),
-        ("masked_share=0", "`masked_share` must be more than 0"),
+        ("mask_rate=0", "`mask_rate` must be more than 0"),
         ("model.architecture=merge", "`architecture` must be one of"),
         ("model.units=1", "`projection_dim` must be at most `units`"),
     ],

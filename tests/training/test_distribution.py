@@ -20,7 +20,7 @@ pytestmark = pytest.mark.slow
 CONFIGS = {
     "separate": dataclasses.replace(CONFIG, updates=14),
     # of few words in a window one device has now and then none: they count by their number
-    "merged": dataclasses.replace(MERGED_CONFIG, masked_share=0.15),
+    "merged": dataclasses.replace(MERGED_CONFIG, mask_rate=0.15),
 }
 
 

@@ -86,7 +86,7 @@ def test_a_command_that_is_asked_to_end_saves_and_says_how_to_go_on(data, tmp_pa
         said, warned = process.communicate(timeout=120)
         assert process.returncode == 130
     assert "Stopping after this update." in warned
-    assert f"Stopped and saved. To go on: elmo-tf2 pretrain {folder.path} --resume" in said
+    assert f"Stopped and saved. To resume: elmo-tf2 pretrain {folder.path} --resume" in said
     saved = int(folder.read_history()[-1]["update"])
     assert [path.stem for path in folder.checkpoints.glob("*.index")] == [f"update-{saved}"]
     assert not (folder.path / "lock").exists()

@@ -12,7 +12,7 @@ from elmo_tf2.data import Vocabulary
 from elmo_tf2.models import MaskedLanguageModel, bilm_arrays
 from elmo_tf2.training import RunFolder, perplexity, pretrain
 from elmo_tf2.training.checkpoints import Checkpoints
-from elmo_tf2.training.pretrain import make_model
+from elmo_tf2.training.model import make_model
 from elmo_tf2.weights import detect, read_weights
 from tests.training.conftest import CONFIG, MERGED, MERGED_CONFIG, TEXT, WORDS
 
@@ -81,13 +81,13 @@ def assert_same_weights(first, second):
                 "optimizer": "adam",
                 "warmup_updates": 2,
                 "decay": "cosine",
-                "accumulate": 2,
+                "gradient_accumulation_steps": 2,
                 "lowercase_rate": 0.5,
                 "precision": "mixed_bfloat16",
             },
             StopAt(2, KeyboardInterrupt),
         ),
-        ({"model": MERGED, "masked_share": 0.3, "optimizer": "adam"}, StopAt(2, RuntimeError)),
+        ({"model": MERGED, "mask_rate": 0.3, "optimizer": "adam"}, StopAt(2, RuntimeError)),
     ],
     ids=["separate", "merged"],
 )

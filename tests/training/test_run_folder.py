@@ -10,7 +10,7 @@ import tensorflow as tf
 from elmo_tf2.data import Vocabulary
 from elmo_tf2.training import RunFolder, pretrain
 from elmo_tf2.training.checkpoints import Checkpoints
-from elmo_tf2.training.pretrain import make_model
+from elmo_tf2.training.model import make_model
 from tests.cli_fixtures import run
 from tests.training.conftest import CONFIG, SETTINGS, WORDS
 

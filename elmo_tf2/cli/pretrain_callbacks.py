@@ -1,4 +1,4 @@
-"""What `elmo-tf2 pretrain` shows, and how it stops."""
+"""Keras callbacks of `elmo-tf2 pretrain`."""
 
 import contextlib
 import os
@@ -9,32 +9,30 @@ from types import FrameType
 from typing import Any
 
 from elmo_tf2.cli.messages import echo
-from elmo_tf2.pretraining_config import PretrainingConfig
 
 
 @contextlib.contextmanager
-def stop_when_asked() -> Iterator[Any]:
-    """A Keras callback that stops a run after an update in which Ctrl-C or SIGTERM came.
+def stop_on_signal() -> Iterator[Any]:
+    """A Keras callback that ends a run after an update in which Ctrl-C or SIGTERM came.
 
-    Schedulers end a job by SIGTERM. An exception that is raised where the signal happens to come
-    may be lost: Python drops those in destructors and in callbacks of weak references. A second
-    signal is raised there nevertheless.
+    An exception raised by the signal itself may be lost: Python drops those in destructors and in
+    callbacks of weak references. A second signal raises it nevertheless.
     """
     import keras
 
-    asked = False
+    is_asked = False
 
     def ask(number: int, frame: FrameType | None) -> None:
-        nonlocal asked
-        if asked:
+        nonlocal is_asked
+        if is_asked:
             signal.default_int_handler(number, frame)
-        asked = True
-        with contextlib.suppress(OSError):  # and not `print`, which cannot be entered twice
+        is_asked = True
+        with contextlib.suppress(OSError):  # `print` cannot be entered twice
             os.write(2, b"\nStopping after this update. Again to stop at once.\n")
 
     class Stop(keras.callbacks.Callback):
         def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-            if asked:
+            if is_asked:
                 raise KeyboardInterrupt
 
     signals = (signal.SIGTERM, signal.SIGINT)
@@ -47,8 +45,8 @@ def stop_when_asked() -> Iterator[Any]:
 
 
 @contextlib.contextmanager
-def training_progress(settings: PretrainingConfig) -> Iterator[Any]:
-    """A Keras callback that shows on a terminal how far the run is."""
+def show_progress(updates: int) -> Iterator[Any]:
+    """A Keras callback that shows a run's progress on a terminal."""
     import keras
     from rich import progress
     from rich.console import Console
@@ -67,9 +65,7 @@ def training_progress(settings: PretrainingConfig) -> Iterator[Any]:
     class Progress(keras.callbacks.Callback):
         def on_train_begin(self, logs: Any = None) -> None:
             done = self.model.num_updates
-            self.task = bar.add_task(
-                "Pretraining", total=settings.updates, completed=done, state=""
-            )
+            self.task = bar.add_task("Pretraining", total=updates, completed=done, state="")
 
         def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
             state = (
