@@ -6,8 +6,8 @@ finds its files and renames what they hold; `assemble` checks that and makes `El
 
 from elmo_tf2.data.vocabulary_file import read_vocabulary, write_vocabulary
 from elmo_tf2.weights.check import check_shapes
-from elmo_tf2.weights.detect import KINDS, Kind, detect
 from elmo_tf2.weights.elmo_weights import ElmoWeights, Mix, Softmax
+from elmo_tf2.weights.kinds import KINDS, Kind, detect
 from elmo_tf2.weights.model_folder import read_bilm_hdf5, read_model_folder, write_model_folder
 from elmo_tf2.weights.read import read_weights
 from elmo_tf2.weights.schema import expected_shapes

@@ -6,9 +6,9 @@ from pathlib import Path
 
 from elmo_tf2.data.vocabulary_file import read_vocabulary
 from elmo_tf2.files import StrPath
-from elmo_tf2.weights.detect import detect
 from elmo_tf2.weights.elmo_weights import ElmoWeights
 from elmo_tf2.weights.files import find_options
+from elmo_tf2.weights.kinds import detect
 from elmo_tf2.weights.model_folder import read_bilm_hdf5, read_model_folder
 from elmo_tf2.weights.pretraining_run import read_pretraining_run
 from elmo_tf2.weights.tf1_checkpoint import read_tf1_checkpoint

@@ -297,7 +297,8 @@ def test_the_untrained_network_has_the_same_shape_and_the_seeds_weights(tmp_path
     weights = read_model_folder(write_model_folder(tmp_path / "model"))
     one, again, other = (make_encoders(weights, seed) for seed in (1, 1, 2))
     assert one["trained"].fingerprint == other["trained"].fingerprint
-    assert one["untrained"].owner.config == weights.config
+    assert one["untrained"].layers == one["trained"].layers
+    assert one["untrained"].dim == weights.config.layer_dim
     assert one["untrained"].fingerprint == again["untrained"].fingerprint
     assert one["untrained"].fingerprint != other["untrained"].fingerprint
     assert list(make_encoders(weights, None)) == ["trained"]

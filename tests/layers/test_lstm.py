@@ -100,6 +100,20 @@ def test_training_changes_neither_values_nor_gradients(options, mask, in_graph, 
 
 
 @pytest.mark.parametrize("training", [False, True])
+def test_functions_that_run_eagerly_have_the_same_gradients(training, data, rng):
+    layer = make_layer(rng, **OPTIONS["all"])
+    values, mask = data(layer.output_dim), MASKS["holes"]
+    expected = values_and_gradients(layer, values, mask, training)
+    tf.config.run_functions_eagerly(True)
+    try:
+        results = values_and_gradients(layer, values, mask, training)
+    finally:
+        tf.config.run_functions_eagerly(False)
+    for result, value in zip(results, expected, strict=True):
+        np.testing.assert_allclose(result, value, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("training", [False, True])
 @pytest.mark.parametrize("size", [1, 3, 5])
 def test_chunks_of_any_size_give_the_same(size, training, data, rng, monkeypatch):
     layer = make_layer(rng, **OPTIONS["all"])

@@ -120,6 +120,8 @@ class _Recurrence(NamedTuple):
         spec, steps = self.spec, self.steps
         if stored is None:
             stored = self._forward(tokens, h, c, weights, stores=True)
+        # Of a `tf.gather` after it a gradient is sparse where functions run eagerly.
+        d_outputs, d_last_h, d_last_c = map(tf.convert_to_tensor, (d_outputs, d_last_h, d_last_c))
         loop = BackwardLoop(spec, Weights(*weights), steps, stored, d_outputs, d_last_h, d_last_c)
         d_h, d_c, d_sums, d_projected, cell_outputs = loop.run()
         kernel, _, *projection_kernel = weights
