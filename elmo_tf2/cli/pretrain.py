@@ -193,7 +193,7 @@ def _tokenizer(prepared: Path) -> str:
         return check_choice("tokenizer", tokenizer, TOKENIZERS)
     except (ValueError, LookupError, TypeError, RecursionError) as error:
         raise ValueError(
-            f"{prepared} does not tell the tokenizer: {one_line(error)}. Run `elmo-tf2 prepare` "
+            f"{prepared} does not name the tokenizer: {one_line(error)}. Run `elmo-tf2 prepare` "
             "again, or remove the file if words are separated by spaces."
         ) from error
 

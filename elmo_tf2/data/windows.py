@@ -120,7 +120,8 @@ def training_windows(
         windows = {}
         for name, stream in streams.items():
             by_row = tf.reshape(stream[: batch_size * row_size], [batch_size, row_size])
-            windows[name] = _cut(by_row[first:last, : num_windows * unroll_steps], unroll_steps)
+            kept = by_row[first:last][:, : num_windows * unroll_steps]
+            windows[name] = _cut(kept, unroll_steps)
         numbers = tf.range(tf.cast(num_windows, tf.int64))
         positions = tf.stack([tf.fill(tf.shape(numbers), shard), numbers], axis=1)
         windows["position"] = tf.tile(positions[:, tf.newaxis], [1, last - first, 1])
