@@ -29,7 +29,7 @@ def read_vocabulary(path: StrPath) -> tuple[str, ...]:
         raise ValueError(f"{path} must be text in UTF-8, one word per line: {error}.") from error
     words = tuple(word for word in lines if word != _NOT_A_WORD)
     if not words:
-        raise ValueError(f"{path} must have one word a line. Found: no words.")
+        raise ValueError(f"{path} must have one word per line. Found: no words.")
     return words
 
 

@@ -33,7 +33,7 @@ def finished(data):
 
 def test_a_text_becomes_a_model_that_is_evaluated_and_embeds(data, finished, tmp_path):
     folder, said = finished
-    assert "batch       4 rows of 5 tokens" in said
+    assert "batch        4 rows of 5 tokens" in said
     assert "update 10: loss " in said
     assert "Done after 12 updates." in said
     assert RunFolder(folder).read_config().model.tokenizer == "words"
