@@ -140,21 +140,22 @@ def checked_lengths(name: str, lengths: tf.Tensor, tokens: tf.Tensor) -> tf.Tens
         return tf.cast(wide, tf.int32)
 
 
-def checked_char_ids(char_ids: tf.Tensor) -> tf.Tensor:
+def checked_char_ids(char_ids: tf.Tensor, num_ids: int = NUM_CHARACTERS) -> tf.Tensor:
     """Character ids, checked when they are computed.
 
     Args:
         char_ids: int tensor of any shape.
+        num_ids: int > 0.
 
     Returns:
         int32 tensor of that shape: the ids.
 
     Raises:
-        InvalidArgumentError: if one is not from 0 to 261.
+        InvalidArgumentError: if one is not from 0 to `num_ids - 1`.
     """
     wide = char_ids if char_ids.dtype == tf.int32 else tf.cast(char_ids, tf.int64)
-    fits = tf.reduce_all((wide >= 0) & (wide < NUM_CHARACTERS))
-    message = f"Character ids must be numbers from 0 to {NUM_CHARACTERS - 1}. Received: from"
+    fits = tf.reduce_all((wide >= 0) & (wide < num_ids))
+    message = f"Character ids must be numbers from 0 to {num_ids - 1}. Received: from"
     with _checked(fits, message, tf.reduce_min(wide), "to", tf.reduce_max(wide)):
         return tf.cast(tf.identity(wide), tf.int32)
 

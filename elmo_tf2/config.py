@@ -3,9 +3,10 @@
 import dataclasses
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from elmo_tf2.dictionary import Dictionary
 from elmo_tf2.options import KEYS, NUM_CHARACTERS, options_to_values, read_options
 from elmo_tf2.validation import (
     check_bool,
@@ -15,10 +16,12 @@ from elmo_tf2.validation import (
     shown,
 )
 
+TOKEN_EMBEDDERS = ("char_cnn", "words", "elmoformanylangs")
 ACTIVATIONS = ("relu", "tanh")
 TOKENIZERS = ("spaces", "words")
 ARCHITECTURES = ("separate", "merged")
 MERGES = ("add", "concat")
+_MARKS = ("<oov>", "<pad>", "<bow>", "<eow>")
 MAX_LAYERS = 1000
 MAX_CHARACTERS = 10_000
 MAX_SIZE = 1_000_000
@@ -61,6 +64,15 @@ class ElmoConfig:
             `units`, as AllenNLP's has and bilm-tf's has not. Weights show it by their `W_P_0`; an
             extension, too, written only when True.
 
+        token_embedder: "char_cnn", the published one: a word's vector comes from its bytes. Or
+            "words", bilm-tf's models without `char_cnn`: it is a row of a table. Or
+            "elmoformanylangs": a row of a table and a character CNN over code points, side by
+            side, projected. Extensions of `options.json`, as the next three.
+        words: the words that have rows; see `token_embedder`.
+        word_dim: int >= 0. Size of the rows; of "words" `projection_dim`.
+        characters: of "elmoformanylangs", the characters that have embeddings; none without
+            `filters`.
+
     Raises:
         ValueError: if a value is out of its range, naming it.
 
@@ -96,6 +108,10 @@ class ElmoConfig:
     architecture: str = "separate"
     merge: str = "add"
     always_project: bool = False
+    token_embedder: str = "char_cnn"
+    words: Dictionary = Dictionary()  # noqa: RUF009
+    word_dim: int = 0
+    characters: Dictionary = Dictionary()  # noqa: RUF009
 
     def __post_init__(self) -> None:
         checked: dict[str, Any] = {
@@ -115,9 +131,9 @@ class ElmoConfig:
             check_bool(name, getattr(self, name))
         check_choice("activation", self.activation, ACTIVATIONS)
         check_choice("tokenizer", self.tokenizer, TOKENIZERS)
-        checked["filters"] = check_filters(self.filters, checked["max_characters"])
         for name, value in checked.items():
             object.__setattr__(self, name, value)
+        self._check_token_embedder()
         if self.projection_dim > self.units:
             raise ValueError(
                 "`projection_dim` must be at most `units`. Received: "
@@ -141,6 +157,71 @@ class ElmoConfig:
                 '`merge` is of architecture="merged" alone. Received: '
                 f"merge={self.merge!r}, architecture={self.architecture!r}."
             )
+
+    def _check_token_embedder(self) -> None:
+        kind = check_choice("token_embedder", self.token_embedder, TOKEN_EMBEDDERS)
+        if kind == "words":
+            self._set(filters=(), num_highway_layers=0, word_dim=self.projection_dim)
+        elif kind == "elmoformanylangs":
+            self._set(always_project=True)
+        if kind == "char_cnn" or self.filters:
+            self._set(filters=check_filters(self.filters, self.max_characters))
+        self._set(word_dim=check_integer("word_dim", self.word_dim, 0, MAX_SIZE))
+        has_words, has_characters = self.word_dim > 0, kind == "elmoformanylangs" and self.filters
+        needed = {
+            "words": (*self.bos_eos, self.unknown_word) if has_words else (),
+            "characters": (*self.bos_eos, *_MARKS) if has_characters else (),
+        }
+        for name, entries in needed.items():
+            dictionary = getattr(self, name)
+            if not isinstance(dictionary, Dictionary):
+                dictionary = Dictionary(dictionary)
+                self._set(**{name: dictionary})
+            missing = [entry for entry in entries if entry not in dictionary]
+            if missing or bool(entries) != bool(len(dictionary)):
+                raise ValueError(
+                    f"`{name}` must be a dictionary with {', '.join(entries) or 'no entries'}. "
+                    f"Missing: {', '.join(missing) or 'none'}. Received: {len(dictionary)} entries."
+                )
+        if not has_words and not self.filters:
+            raise ValueError("A token embedder must have `filters` or `words`. Received: neither.")
+
+    def _set(self, **values: Any) -> None:
+        for name, value in values.items():
+            object.__setattr__(self, name, value)
+
+    @property
+    def bos_eos(self) -> tuple[str, str]:
+        """The words that begin and end a sentence."""
+        return ("<bos>", "<eos>") if self.token_embedder == "elmoformanylangs" else ("<S>", "</S>")
+
+    @property
+    def unknown_word(self) -> str:
+        """The word whose row of a table words have that have none."""
+        return "<oov>" if self.token_embedder == "elmoformanylangs" else "<UNK>"
+
+    @property
+    def num_characters(self) -> int:
+        """Number of character embeddings, that of "no word" included."""
+        is_of_bytes = self.token_embedder == "char_cnn"
+        return NUM_CHARACTERS if is_of_bytes else len(self.characters) + 1
+
+    @property
+    def padding_id(self) -> int:
+        """Id that fills a word up behind its last character."""
+        return 261 if self.token_embedder == "char_cnn" else self.characters.index("<pad>") + 1
+
+    @property
+    def ids_per_word(self) -> int:
+        """Number of ids that a token embedder takes for a word, see `elmo_tf2.word_ids`."""
+        return (self.max_characters if self.filters else 0) + (1 if self.word_dim else 0)
+
+    @property
+    def projects_words(self) -> bool:
+        """Whether a word's vector is projected before the LSTMs."""
+        if self.token_embedder == "char_cnn":
+            return self.num_filters != self.projection_dim
+        return self.token_embedder == "elmoformanylangs"
 
     @property
     def is_merged(self) -> bool:
@@ -181,7 +262,12 @@ class ElmoConfig:
         return self.layer_dim + (self.projection_dim if self.merge == "concat" else 0)
 
     @classmethod
-    def from_options(cls, options: Mapping[str, Any], source: str = "options") -> "ElmoConfig":
+    def from_options(
+        cls,
+        options: Mapping[str, Any],
+        source: str = "options",
+        vocabulary: Sequence[str] | None = None,
+    ) -> "ElmoConfig":
         """Reads the dictionary of a bilm-tf `options.json`.
 
         Keys of bilm-tf that matter in training alone are passed over. A key that nobody knows is
@@ -190,6 +276,7 @@ class ElmoConfig:
         Args:
             options: the dictionary.
             source: its name in messages, for example a path.
+            vocabulary: the words of a word-based model, if the options do not have them.
 
         Returns:
             An `ElmoConfig`.
@@ -197,7 +284,7 @@ class ElmoConfig:
         Raises:
             ValueError: if a key is missing or misspelt or a value is out of its range.
         """
-        values = options_to_values(options, source)
+        values = options_to_values(options, source, vocabulary)
         try:
             return cls(**values)
         except ValueError as error:
@@ -207,11 +294,14 @@ class ElmoConfig:
             raise ValueError(f"{source}: {error}{place}") from error
 
     @classmethod
-    def from_file(cls, path: str | os.PathLike[str]) -> "ElmoConfig":
+    def from_file(
+        cls, path: str | os.PathLike[str], vocabulary: Sequence[str] | None = None
+    ) -> "ElmoConfig":
         """Reads an `options.json`.
 
         Args:
             path: the file.
+            vocabulary: as in `from_options`.
 
         Returns:
             An `ElmoConfig`.
@@ -220,7 +310,7 @@ class ElmoConfig:
             FileNotFoundError: if there is no such file.
             ValueError: if it is no JSON object, or as `from_options`.
         """
-        return cls.from_options(read_options(path), str(path))
+        return cls.from_options(read_options(path), str(path), vocabulary)
 
     def to_options(self) -> dict[str, Any]:
         """The dictionary of bilm-tf's `options.json`, as bilm-tf and AllenNLP read it.
@@ -228,14 +318,6 @@ class ElmoConfig:
         But for "merged", which they do not know: they fail on the shapes of its weights.
         """
         options: dict[str, Any] = {
-            "char_cnn": {
-                "activation": self.activation,
-                "embedding": {"dim": self.char_embedding_dim},
-                "filters": [list(pair) for pair in self.filters],
-                "max_characters_per_token": self.max_characters,
-                "n_characters": NUM_CHARACTERS,
-                "n_highway": self.num_highway_layers,
-            },
             "lstm": {
                 "cell_clip": self.cell_clip,
                 "dim": self.units,
@@ -245,6 +327,21 @@ class ElmoConfig:
                 "use_skip_connections": self.use_skip_connections,
             },
         }
+        if self.token_embedder != "words":
+            options["char_cnn"] = {
+                "activation": self.activation,
+                "embedding": {"dim": self.char_embedding_dim},
+                "filters": [list(pair) for pair in self.filters],
+                "max_characters_per_token": self.max_characters,
+                "n_characters": self.num_characters,
+                "n_highway": self.num_highway_layers,
+            }
+        if self.token_embedder == "elmoformanylangs":
+            options["token_embedder"] = self.token_embedder
+            options["char_cnn"]["characters"] = list(self.characters)
+        if self.word_dim:
+            options["word_embedding"] = {"dim": self.word_dim, "words": list(self.words)}
+            options["n_tokens_vocab"] = len(self.words)
         if not self.sentence_boundaries:
             options["sentence_boundaries"] = False
         if self.tokenizer != "spaces":

@@ -14,7 +14,6 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_hub as hub
 
-from elmo_tf2.characters import sentences_to_char_ids
 from elmo_tf2.config import ElmoConfig
 from elmo_tf2.data.tokenizers import split_at_spaces
 from elmo_tf2.files import StrPath, check_free
@@ -30,6 +29,7 @@ from elmo_tf2.weights import (
 )
 from elmo_tf2.weights.model_folder import MODEL_FOLDER_PARTS
 from elmo_tf2.weights.saved_graph import graph_errors, load_graph
+from elmo_tf2.word_ids import words_to_ids
 
 logger = logging.getLogger(__name__)
 
@@ -99,7 +99,7 @@ def load_weights(
 def num_parameters(config: ElmoConfig) -> int:
     """Number of the encoder's weights, the padding's row of the character table included."""
     in_files = sum(map(math.prod, expected_shapes(config).values()))
-    return in_files + config.char_embedding_dim
+    return in_files + (config.char_embedding_dim if config.filters else 0) + config.word_dim
 
 
 def verify_tf1_hub(weights: ElmoWeights, module: StrPath) -> tuple[ElmoWeights, float]:
@@ -174,15 +174,15 @@ def _vectors_of_weights(weights: ElmoWeights) -> tuple[dict[str, np.ndarray], np
     """What such a module must give, and where real words are: the rest may be anything."""
     words, lengths = split_at_spaces(tf.constant(SENTENCES))
     elmo = ElmoEmbeddings.from_weights(weights)
-    ids = sentences_to_char_ids(words, lengths, weights.config.max_characters)
+    is_real = tf.sequence_mask(lengths)
+    ids = tf.where(is_real[..., tf.newaxis], words_to_ids(words, weights.config), 0)
     layers = elmo.encoder(ids).layers()
     vectors = {
         "word_emb": layers[0][..., : weights.config.projection_dim],
         **{f"lstm_outputs{index}": layers[index] for index in range(1, len(layers))},
         "elmo": elmo.mixes[0](layers),
     }
-    is_real = tf.sequence_mask(lengths).numpy()
-    return {name: value.numpy() for name, value in vectors.items()}, is_real
+    return {name: value.numpy() for name, value in vectors.items()}, is_real.numpy()
 
 
 def _differences(weights: ElmoWeights, expected: dict[str, np.ndarray]) -> dict[str, float]:

@@ -67,7 +67,13 @@ def checked_model(
 ) -> Path:
     """Finds a model, and its faults and those of the files beside it, without TensorFlow."""
     from elmo_tf2.weights import detect, read_weights
-    from elmo_tf2.weights.files import WEIGHTS_FILE, find_options, find_weights, the_only
+    from elmo_tf2.weights.files import (
+        VOCABULARY_FILE,
+        WEIGHTS_FILE,
+        find_options,
+        find_weights,
+        the_only,
+    )
 
     path = find_model(model)
     kind = detect(path)
@@ -75,9 +81,10 @@ def checked_model(
         read_weights(path)  # whose error says what to give instead
     if options is None and kind == "model folder":
         options = find_options(the_only(find_weights(path), path, WEIGHTS_FILE))
+    if vocab is None and kind == "model folder" and (path / VOCABULARY_FILE).exists():
+        vocab = path / VOCABULARY_FILE
+    vocabulary = None if vocab is None else read_vocabulary(vocab)
     if options is not None:
         with warnings_later():
-            ElmoConfig.from_file(check_file(options, "options file"))
-    if vocab is not None:
-        read_vocabulary(vocab)
+            ElmoConfig.from_file(check_file(options, "options file"), vocabulary)
     return path

@@ -16,13 +16,15 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-from elmo_tf2.characters import BEGIN_SENTENCE_WORD, END_SENTENCE_WORD, words_to_char_ids
+from elmo_tf2.characters import BEGIN_SENTENCE_WORD, END_SENTENCE_WORD
+from elmo_tf2.config import ElmoConfig
 from elmo_tf2.data.masking import Masking
 from elmo_tf2.data.text_files import read_lines, words_between_spaces
 from elmo_tf2.data.tokenizers import ragged_words
 from elmo_tf2.data.vocabulary import Vocabulary
 from elmo_tf2.files import check_utf8
 from elmo_tf2.validation import check_integer
+from elmo_tf2.word_ids import words_to_ids
 
 Window = Mapping[str, tf.Tensor]
 _unconverted = tf.autograph.experimental.do_not_convert  # these functions have nothing to convert
@@ -53,7 +55,7 @@ def training_windows(
     start: Position = FIRST,
     rows: tuple[int, int] | None = None,
     lowercase_rate: float = 0.0,
-    max_characters: int = 50,
+    model: ElmoConfig = ElmoConfig(),  # noqa: B008
     masking: Masking | None = None,
 ) -> tf.data.Dataset:
     """Endless windows of shuffled text.
@@ -72,7 +74,7 @@ def training_windows(
         rows: the first row and the one after the last to give: a worker's part of the batch. None:
             all.
         lowercase_rate: share of the sentences that are lower-cased, others in every epoch.
-        max_characters: int > 2. Length of a word's character ids.
+        model: whose ids words get.
         masking: how to mask words, for a `MaskedLanguageModel`. The seed and the window's position
             decide which. None: no words, for a `LanguageModel`.
 
@@ -126,9 +128,9 @@ def training_windows(
         positions = tf.stack([tf.fill(tf.shape(numbers), shard), numbers], axis=1)
         windows["position"] = tf.tile(positions[:, tf.newaxis], [1, last - first, 1])
         if masking is None:
-            finish = functools.partial(_look_up, words_to_char_ids(words, max_characters))
+            finish = functools.partial(_look_up, words_to_ids(words, model))
         else:
-            finish = functools.partial(_mask, words, mask, max_characters)
+            finish = functools.partial(_mask, words, mask, model)
         skipped = tf.where(tf.equal(shard, start.shard), tf.cast(start.window, tf.int64), 0)
         return tf.data.Dataset.from_tensor_slices(windows).skip(skipped).map(finish)
 
@@ -143,7 +145,7 @@ def text_windows(
     vocabulary: Vocabulary,
     batch_size: int,
     unroll_steps: int,
-    max_characters: int = 50,
+    model: ElmoConfig = ElmoConfig(),  # noqa: B008
 ) -> tf.data.Dataset:
     """Windows of a text in its own order, in which every word is a target once.
 
@@ -155,7 +157,7 @@ def text_windows(
         vocabulary: of the targets.
         batch_size: int > 0. Rows.
         unroll_steps: int > 0. Tokens of a window.
-        max_characters: int > 2. Length of a word's character ids.
+        model: whose ids words get.
 
     Returns:
         Dataset of dictionaries as those of `training_windows`, but with `mask`, bool `(rows,
@@ -173,7 +175,7 @@ def text_windows(
         by_row = tf.reshape(by_row, [batch_size, row_size])
         by_row = tf.pad(by_row, [[0, 0], [0, -row_size % unroll_steps]])
         windows[name] = _cut(by_row, unroll_steps)
-    look_up = functools.partial(_look_up, words_to_char_ids(words, max_characters))
+    look_up = functools.partial(_look_up, words_to_ids(words, model))
     return tf.data.Dataset.from_tensor_slices(windows).map(look_up).prefetch(tf.data.AUTOTUNE)
 
 
@@ -195,11 +197,11 @@ def _look_up(char_ids: tf.Tensor, window: Window) -> Window:
 
 
 @_unconverted
-def _mask(words: tf.Tensor, mask: Callable, max_characters: int, window: Window) -> Window:
+def _mask(words: tf.Tensor, mask: Callable, model: ElmoConfig, window: Window) -> Window:
     """Replaces indices of words by the character ids of the words with the chosen ones masked."""
     window_words = tf.gather(words, window["char_ids"])
     seen, is_chosen = mask(window_words, position=window["position"][0])
-    char_ids = words_to_char_ids(seen, max_characters)
+    char_ids = words_to_ids(seen, model)
     return {**window, "char_ids": char_ids, "is_chosen": is_chosen}
 
 

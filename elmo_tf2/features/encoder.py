@@ -10,7 +10,6 @@ from typing import Any, Literal
 import numpy as np
 import tensorflow as tf
 
-from elmo_tf2.characters import words_to_char_ids
 from elmo_tf2.features.saved_elmo import LENGTHS, TOKENS, load_saved_elmo
 from elmo_tf2.features.text import Sentence
 from elmo_tf2.features.word_cache import WordCache
@@ -18,6 +17,7 @@ from elmo_tf2.layers import ScalarMix
 from elmo_tf2.models import BiLM, ElmoEmbeddings
 from elmo_tf2.models.precision import in_dtype
 from elmo_tf2.weights import detect, read_weights
+from elmo_tf2.word_ids import words_to_ids
 
 Model = BiLM | ElmoEmbeddings | str | os.PathLike[str]
 Layers = Sequence[int] | str | None
@@ -140,8 +140,8 @@ class LayerEncoder(Encoder):
         return self._graph(tf.constant(self._cache.vectors(_words(batch))), _lengths(batch))
 
     def _word_vectors(self, words: tf.Tensor) -> tf.Tensor:
-        char_ids = words_to_char_ids(words, self._bilm.config.max_characters)
-        return tf.cast(self._bilm.char_cnn(char_ids), tf.float32)
+        ids = words_to_ids(words, self._bilm.config)
+        return tf.cast(self._bilm.token_embedder(ids), tf.float32)
 
     def _contextualize(self, vectors: tf.Tensor, lengths: tf.Tensor) -> list[tf.Tensor]:
         words = tf.RaggedTensor.from_row_lengths(vectors, lengths, validate=False)

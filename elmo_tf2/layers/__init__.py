@@ -6,5 +6,13 @@ from elmo_tf2.layers.highway import Highway
 from elmo_tf2.layers.lstm_with_projection import LSTMWithProjection
 from elmo_tf2.layers.sampled_softmax import SampledSoftmax
 from elmo_tf2.layers.scalar_mix import ScalarMix
+from elmo_tf2.layers.token_embedder import TokenEmbedder
 
-__all__ = ["CharCNN", "Highway", "LSTMWithProjection", "SampledSoftmax", "ScalarMix"]
+__all__ = [
+    "CharCNN",
+    "Highway",
+    "LSTMWithProjection",
+    "SampledSoftmax",
+    "ScalarMix",
+    "TokenEmbedder",
+]

@@ -6,7 +6,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from elmo_tf2.characters import checked_char_ids
+from elmo_tf2.characters import PADDING, checked_char_ids
 from elmo_tf2.config import MAX_LAYERS, MAX_SIZE, NUM_CHARACTERS, check_filters
 from elmo_tf2.layers.highway import Highway
 from elmo_tf2.layers.max_over_time import max_over_time
@@ -27,8 +27,8 @@ class CharCNN(keras.layers.Layer):
     A word's vector depends on the word alone, so the network runs once for each distinct word of
     the batch.
 
-    Weights: `embedding` `(262, char_embedding_dim)` with row 0 for "no word" (zeros, never
-    trained); kernels `(width, char_embedding_dim, number)` and biases `(number,)`.
+    Weights: `embedding` `(num_characters, char_embedding_dim)` with row 0 for "no word" (zeros,
+    never trained); kernels `(width, char_embedding_dim, number)` and biases `(number,)`.
 
     Args:
         filters: pairs (width, number) of the convolutions.
@@ -36,6 +36,8 @@ class CharCNN(keras.layers.Layer):
         char_embedding_dim: int > 0.
         num_highway_layers: int >= 0.
         activation: "relu" or "tanh".
+        num_characters: int > 0. Number of ids.
+        padding: int. Id that fills a word up behind its last character.
         **kwargs: of `keras.layers.Layer`.
 
     Call arguments:
@@ -48,7 +50,7 @@ class CharCNN(keras.layers.Layer):
     Raises:
         ValueError: if an argument is out of its range, the number of characters is unknown, or a
             filter is wider than a word.
-        InvalidArgumentError: if a character id is not from 0 to 261.
+        InvalidArgumentError: if an id is not from 0 to `num_characters - 1`.
 
     Example:
     >>> ids = words_to_char_ids(tf.constant([["the", "cat"]]))
@@ -67,6 +69,8 @@ class CharCNN(keras.layers.Layer):
         char_embedding_dim: int = 16,
         num_highway_layers: int = 1,
         activation: str = "relu",
+        num_characters: int = NUM_CHARACTERS,
+        padding: int = PADDING,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -79,6 +83,8 @@ class CharCNN(keras.layers.Layer):
             "num_highway_layers", num_highway_layers, 0, MAX_LAYERS
         )
         self.activation = check_choice("activation", activation, tuple(_ACTIVATIONS))
+        self.num_characters = check_integer("num_characters", num_characters)
+        self.padding = check_integer("padding", padding, 0, self.num_characters - 1)
         self.supports_jit = False  # XLA takes no shapes that the data decide
         self.highways = [
             Highway(name=f"highway_{index}", dtype=self.dtype_policy)
@@ -95,8 +101,8 @@ class CharCNN(keras.layers.Layer):
         check_filters(self.filters, max_characters)
         self.embedding = self.add_weight(
             name="embedding",
-            shape=(NUM_CHARACTERS, self.char_embedding_dim),
-            initializer=_CharacterInitializer(),
+            shape=(self.num_characters, self.char_embedding_dim),
+            initializer=RowsInitializer(),
         )
         self.kernels = []
         self.biases = []
@@ -125,12 +131,12 @@ class CharCNN(keras.layers.Layer):
 
     def call(self, inputs: tf.Tensor) -> tf.Tensor:
         chars = inputs.shape[-1]
-        words = tf.reshape(checked_char_ids(inputs), [-1, chars])
+        words = tf.reshape(checked_char_ids(inputs, self.num_characters), [-1, chars])
         words, index = tf.raw_ops.UniqueV2(x=words, axis=[0])  # (distinct, chars), (words,)
         words = tf.ensure_shape(words, [None, chars])
         kernels = [tf.convert_to_tensor(kernel) for kernel in self.kernels]
         biases = [tf.convert_to_tensor(bias) for bias in self.biases]
-        vectors = max_over_time(words, tf.convert_to_tensor(self.embedding), kernels)
+        vectors = max_over_time(words, tf.convert_to_tensor(self.embedding), kernels, self.padding)
         vectors = _ACTIVATIONS[self.activation](vectors + tf.concat(biases, axis=0))
         for highway in self.highways:
             vectors = highway(vectors)
@@ -162,10 +168,12 @@ class CharCNN(keras.layers.Layer):
             "char_embedding_dim": self.char_embedding_dim,
             "num_highway_layers": self.num_highway_layers,
             "activation": self.activation,
+            "num_characters": self.num_characters,
+            "padding": self.padding,
         }
 
 
-class _CharacterInitializer(keras.initializers.Initializer):
+class RowsInitializer(keras.initializers.Initializer):
     """Uniform in [-1, 1], but zeros in row 0, which stands for no word."""
 
     def __call__(self, shape: tuple[int, ...], dtype: Any = None) -> tf.Tensor:

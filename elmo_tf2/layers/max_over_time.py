@@ -7,15 +7,13 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from elmo_tf2.characters import PADDING
-
 # Words are sorted by falling length and computed in groups, each cut to its own longest word:
 # the groups' bounds, as shares of the number of words.
 _GROUP_BOUNDS = (0, 1 / 16, 3 / 8, 11 / 16, 1)
 
 
 def max_over_time(
-    char_ids: tf.Tensor, embedding: tf.Tensor, kernels: Sequence[tf.Tensor]
+    char_ids: tf.Tensor, embedding: tf.Tensor, kernels: Sequence[tf.Tensor], padding: int
 ) -> tf.Tensor:
     """max_p sum_k e_{p+k} K[k] for every filter, e_p the embedding of the character at p.
 
@@ -24,13 +22,14 @@ def max_over_time(
 
     Args:
         char_ids: int32 tensor, `(words, chars)`.
-        embedding: `(262, char_embedding_dim)`.
+        embedding: `(characters, char_embedding_dim)`.
         kernels: `(width, char_embedding_dim, number)` for every width.
+        padding: id of what comes after a word's last character.
 
     Returns:
         `(words, filters)`, in the order of the kernels.
     """
-    lengths = _lengths(char_ids)
+    lengths = _lengths(char_ids, padding)
     order = tf.argsort(lengths, direction="DESCENDING")
     number = tf.cast(tf.size(lengths), tf.float32)
     bounds = tf.cast(tf.math.ceil(tf.constant(_GROUP_BOUNDS) * number), tf.int32)
@@ -115,7 +114,7 @@ def _masked_max(inside: tf.Tensor, is_valid: tf.Tensor, sums: tf.Tensor) -> Any:
     return maxima, backward
 
 
-def _lengths(char_ids: tf.Tensor) -> tf.Tensor:
+def _lengths(char_ids: tf.Tensor, padding: int) -> tf.Tensor:
     """Characters of each word `(words, chars)` up to its last one, `(words,)`."""
-    in_word = (char_ids != PADDING) & (char_ids > 0)
+    in_word = (char_ids != padding) & (char_ids > 0)
     return tf.reduce_max(tf.where(in_word, tf.range(1, char_ids.shape[-1] + 1), 0), axis=1)

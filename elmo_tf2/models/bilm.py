@@ -9,11 +9,11 @@ import numpy as np
 import tensorflow as tf
 
 from elmo_tf2.config import ElmoConfig
-from elmo_tf2.layers import CharCNN, LSTMWithProjection
+from elmo_tf2.layers import CharCNN, LSTMWithProjection, TokenEmbedder
 from elmo_tf2.layers.lstm import Gradient
 from elmo_tf2.layers.ragged import from_padded, one_step, pack
 from elmo_tf2.models.bilm_output import BiLMOutput
-from elmo_tf2.models.bos_eos import bos_eos_char_ids, with_bos_eos, without_bos_eos
+from elmo_tf2.models.bos_eos import with_bos_eos, without_bos_eos
 from elmo_tf2.models.lstm_stacks import (
     Drop,
     Merge,
@@ -24,11 +24,12 @@ from elmo_tf2.models.lstm_stacks import (
     run_stacks,
 )
 from elmo_tf2.models.preprocessor import check_words
+from elmo_tf2.word_ids import bos_eos_ids
 
 
 @keras.saving.register_keras_serializable(package="elmo_tf2")
 class BiLM(keras.Model):
-    """A character CNN under two stacks of LSTMs, one that reads forwards and one backwards.
+    """A token embedder under two stacks of LSTMs, one that reads forwards and one backwards.
 
     With f_l and b_l the outputs of layer l, x the word vector, an LSTM of layer l + 1 reads
 
@@ -48,9 +49,9 @@ class BiLM(keras.Model):
         **kwargs: of `keras.Model`.
 
     Call arguments:
-        inputs: int tensor, `(batch, tokens, chars)`: character ids as `elmo_tf2.characters` makes
-            them, zeros where there is no word. Or float tensor, `(batch, tokens,
-            projection_dim)`: word vectors, for example rows of a vocabulary's table.
+        inputs: int tensor, `(batch, tokens, ids)`: ids as `elmo_tf2.word_ids` makes them, zeros
+            where there is no word. Or float tensor, `(batch, tokens, projection_dim)`: word
+            vectors, for example rows of a vocabulary's table.
         mask: bool tensor, `(batch, tokens)`; True marks a real token. None: for character ids
             where there is a word, for word vectors everywhere.
         initial_state: `state` of an earlier call's output with as many sentences. None: zeros.
@@ -84,17 +85,36 @@ class BiLM(keras.Model):
         if not isinstance(config, ElmoConfig):
             config = ElmoConfig.from_options(config)
         self.config = config
-        self.char_cnn = CharCNN(
-            config.filters,
-            config.projection_dim,
-            char_embedding_dim=config.char_embedding_dim,
-            num_highway_layers=config.num_highway_layers,
-            activation=config.activation,
-            name="char_cnn",
-            dtype=self.dtype_policy,
-        )
+        self.token_embedder = self._make_token_embedder()
         self.forward_layers = self._stack("forward", go_backwards=False)
         self.backward_layers = self._stack("backward", go_backwards=True)
+
+    def _make_token_embedder(self) -> CharCNN | TokenEmbedder:
+        config = self.config
+        has_dictionaries = config.token_embedder != "char_cnn"
+        char_cnn = None
+        if config.filters:
+            char_cnn = CharCNN(
+                config.filters,
+                config.num_filters if has_dictionaries else config.projection_dim,
+                char_embedding_dim=config.char_embedding_dim,
+                num_highway_layers=config.num_highway_layers,
+                activation=config.activation,
+                num_characters=config.num_characters,
+                padding=config.padding_id,
+                name="char_cnn",
+                dtype=self.dtype_policy,
+            )
+            if not has_dictionaries:
+                return char_cnn
+        return TokenEmbedder(
+            len(config.words) + 1,
+            config.word_dim,
+            char_cnn,
+            config.projection_dim if config.projects_words else None,
+            name="token_embedder",
+            dtype=self.dtype_policy,
+        )
 
     @property
     def stacks(self) -> tuple[list[LSTMWithProjection], list[LSTMWithProjection]]:
@@ -119,8 +139,8 @@ class BiLM(keras.Model):
         ]
 
     def build(self, input_shape: Any = None) -> None:
-        if not self.char_cnn.built:  # as it is when it was called by itself before
-            self.char_cnn.build((None, None, self.config.max_characters))
+        if not self.token_embedder.built:  # as it is when it was called by itself before
+            self.token_embedder.build((None, None, self.config.ids_per_word))
         for stack in (self.forward_layers, self.backward_layers):
             for index, layer in enumerate(stack):
                 layer.build((None, None, self.config.lstm_input_dim(index)))
@@ -158,7 +178,7 @@ class BiLM(keras.Model):
         """As a call, from and to ragged tensors: nothing is spent on padding.
 
         Args:
-            words: ragged int tensor, `(batch, (tokens), chars)`: character ids. Or ragged float
+            words: ragged int tensor, `(batch, (tokens), ids)`: ids of words. Or ragged float
                 tensor, `(batch, (tokens), projection_dim)`: word vectors.
             initial_state: as in a call. For inference one row for all sentences.
             return_state: as in a call.
@@ -215,25 +235,25 @@ class BiLM(keras.Model):
             return None
         state: State = filled_state(self.stacks, None, 1)
         if self.config.sentence_boundaries:
-            bos, eos = tf.unstack(self.char_cnn(bos_eos_char_ids(self.config.max_characters)))
+            bos, eos = tf.unstack(self.token_embedder(bos_eos_ids(self.config)))
             state = self._state_after(bos, eos, state, "inference")
         return [(h.numpy(), c.numpy()) for h, c in state]
 
     def _word_vectors(self, words: tf.RaggedTensor) -> tf.RaggedTensor:
         """Those of character ids or of word vectors."""
         if words.dtype.is_integer:
-            return words.with_values(self.char_cnn(words.values))
+            return words.with_values(self.token_embedder(words.values))
         return words.with_values(tf.cast(words.values, self.compute_dtype))
 
     def _vectors_and_bos_eos(self, words: tf.RaggedTensor) -> tuple[tf.RaggedTensor, tf.Tensor]:
         """The word vectors, and those of `<S>` and `</S>`, `(2, projection_dim)`."""
-        ids = bos_eos_char_ids(self.config.max_characters)
+        ids = bos_eos_ids(self.config)
         if not words.dtype.is_integer:
-            return self._word_vectors(words), self.char_cnn(tf.constant(ids))
+            return self._word_vectors(words), self.token_embedder(tf.constant(ids))
         values = words.values
         if values.dtype.size < 4:
             values = tf.cast(values, tf.int32)  # 8 bits do not hold the ids of <S> and </S>
-        vectors = self.char_cnn(tf.concat([values, tf.constant(ids, values.dtype)], axis=0))
+        vectors = self.token_embedder(tf.concat([values, tf.constant(ids, values.dtype)], axis=0))
         return words.with_values(vectors[:-2]), vectors[-2:]
 
     def _state_after(

@@ -1,15 +1,6 @@
 """`<S>` and `</S>`, the words that begin and end every sentence."""
 
-import numpy as np
 import tensorflow as tf
-
-from elmo_tf2.characters import BEGIN_SENTENCE_WORD, END_SENTENCE_WORD, word_to_char_ids
-
-
-def bos_eos_char_ids(max_characters: int) -> np.ndarray:
-    """Character ids of `<S>` and `</S>`, int `(2, chars)`."""
-    words = BEGIN_SENTENCE_WORD, END_SENTENCE_WORD
-    return np.stack([word_to_char_ids(word, max_characters) for word in words])
 
 
 def with_bos_eos(vectors: tf.RaggedTensor, bos_eos: tf.Tensor) -> tf.RaggedTensor:

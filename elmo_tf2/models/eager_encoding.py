@@ -27,7 +27,7 @@ def _graph(encoder: BiLM, gradient: Gradient) -> Callable[..., list[tf.Tensor]]:
     """Traces the graph, in which the weights are arguments: the encoder is no part of it."""
     dtype = encoder.compute_dtype  # to which Keras casts variables within a layer's call
     signature = [
-        tf.RaggedTensorSpec([None, None, encoder.config.max_characters], tf.int64, 1, tf.int32),
+        tf.RaggedTensorSpec([None, None, encoder.config.ids_per_word], tf.int64, 1, tf.int32),
         [tf.TensorSpec(weight.shape, dtype) for weight in encoder.weights],
     ]
 

@@ -24,7 +24,7 @@ from elmo_tf2.models.preprocessor import (
     as_tensor,
     check_inputs,
     num_tokens,
-    ragged_char_ids,
+    ragged_ids,
 )
 from elmo_tf2.presets import PresetsAttribute, preset_folder, preset_names
 from elmo_tf2.validation import check_bool, check_choice, check_integer
@@ -68,8 +68,8 @@ class ElmoEmbeddings(keras.layers.Layer):
               last word is a word); sentences must not come as `(batch, 1)`, of which there is a
               warning;
             - ragged string tensor, `(batch, (tokens))`: words;
-            - int tensor, `(batch, tokens, chars)`: character ids of `elmo_tf2.characters`, zeros
-              where there is no word;
+            - int tensor, `(batch, tokens, ids)`: ids of `elmo_tf2.word_ids`, zeros where there is
+              no word;
             - a list of strings or of lists of strings, an array or a pandas Series of either.
             Word vectors are taken by `encoder`, the `BiLM` inside, and not here.
         training: bool. Whether dropout is on, and a trainable encoder stores what its gradient
@@ -249,15 +249,14 @@ class ElmoEmbeddings(keras.layers.Layer):
 
     def __call__(self, inputs: Any, *args: Any, **kwargs: Any) -> Any:
         inputs = as_tensor(inputs)
-        check_inputs(inputs, self.config.max_characters)
+        check_inputs(inputs, self.config.ids_per_word)
         if not self._has_warned and are_sentences_as_words(inputs):
             self._has_warned = True
             warnings.warn(SENTENCES_AS_WORDS, stacklevel=2)
         return super().__call__(inputs, *args, **kwargs)
 
     def call(self, inputs: Any, training: bool | None = None) -> tf.Tensor | list[tf.Tensor]:
-        config = self.config
-        words, mask = ragged_char_ids(inputs, config.tokenizer, config.max_characters)
+        words, mask = ragged_ids(inputs, self.config)
         gradient: Gradient = "store" if training and self.encoder.trainable else "recompute"
         if tf.executing_eagerly():
             layers = encode_eagerly(self.encoder, words, gradient)

@@ -99,7 +99,7 @@ class LanguageModel(PretrainingModel):
         directions = ("forward", "backward")
         # one call, so that a word of both directions is computed once
         char_ids = tf.concat([window[f"{name}_char_ids"] for name in directions], axis=0)
-        vectors = self.bilm.char_cnn(char_ids)  # (2 * batch, tokens, projection_dim)
+        vectors = self.bilm.token_embedder(char_ids)  # (2 * batch, tokens, projection_dim)
         sequences = [
             pack(tf.RaggedTensor.from_tensor(stream, row_splits_dtype=tf.int32))
             for stream in tf.split(vectors, 2)  # the backward text is reversed already

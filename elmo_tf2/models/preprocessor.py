@@ -8,10 +8,10 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from elmo_tf2.characters import words_to_char_ids
 from elmo_tf2.config import ElmoConfig
 from elmo_tf2.data.tokenizers import token_lengths, tokenize
 from elmo_tf2.layers.ragged import from_padded
+from elmo_tf2.word_ids import words_to_ids
 
 _TENSORS = (tf.Tensor, tf.Variable, tf.RaggedTensor, keras.KerasTensor)
 _TEXT = (str, bytes)
@@ -68,7 +68,7 @@ def _no_text(texts: Any) -> str:
     return ""
 
 
-def check_inputs(inputs: Any, max_characters: int) -> None:
+def check_inputs(inputs: Any, ids_per_word: int) -> None:
     """Checks the type and shape of a tensor, which may be symbolic."""
     found = type(inputs).__name__
     is_single = isinstance(inputs, _TEXT)
@@ -78,7 +78,7 @@ def check_inputs(inputs: Any, max_characters: int) -> None:
         if dtype == tf.string and shape.rank in (1, 2):
             return
         is_char_ids = dtype.is_integer and shape.rank == 3
-        if is_char_ids and shape[-1] == max_characters and not is_ragged:
+        if is_char_ids and shape[-1] == ids_per_word and not is_ragged:
             return
         found = f"{'ragged ' if is_ragged else ''}{dtype.name}, {shape}"
         is_single = dtype == tf.string and shape.rank == 0
@@ -92,7 +92,7 @@ def check_inputs(inputs: Any, max_characters: int) -> None:
         found += " (a single text goes in a list, [text])"
     raise ValueError(
         "`inputs` must be strings of shape (batch,) or (batch, tokens), or character ids (int) of "
-        f"shape (batch, tokens, {max_characters}). Received: {found}."
+        f"shape (batch, tokens, {ids_per_word}). Received: {found}."
     )
 
 
@@ -100,11 +100,11 @@ def check_words(
     name: str, inputs: tf.Tensor | tf.RaggedTensor, axes: str, config: ElmoConfig
 ) -> None:
     """Checks the type and the shape of what a `BiLM` takes."""
-    size = config.max_characters if inputs.dtype.is_integer else config.projection_dim
+    size = config.ids_per_word if inputs.dtype.is_integer else config.projection_dim
     is_padded = not isinstance(inputs, tf.RaggedTensor)
     if inputs.shape.rank != 3 or inputs.shape[-1] != size or is_padded != (name == "inputs"):
         raise ValueError(
-            f"`{name}` must be character ids (int) of shape {axes}, {config.max_characters}) "
+            f"`{name}` must be character ids (int) of shape {axes}, {config.ids_per_word}) "
             f"or word vectors (float) of shape {axes}, {config.projection_dim}). Received: "
             f"{inputs.dtype.name}, {inputs.shape}."
         )
@@ -125,35 +125,33 @@ def are_sentences_as_words(inputs: Any) -> bool:
     return is_one_a_row and any(b" " in word for word in words.numpy().ravel())
 
 
-def ragged_char_ids(
-    inputs: tf.Tensor | tf.RaggedTensor, tokenizer: str, max_characters: int
+def ragged_ids(
+    inputs: tf.Tensor | tf.RaggedTensor, config: ElmoConfig
 ) -> tuple[tf.RaggedTensor, tf.Tensor]:
-    """Character ids `(batch, (tokens), chars)`, and the mask `(batch, tokens)` to pad them by.
+    """Ids of words `(batch, (tokens), ids)`, and the mask `(batch, tokens)` to pad them by.
 
     The mask has one token at least: of an axis without any, layers make NaN, or fail.
     """
     if tf.executing_eagerly():  # where some fifty operations take ten times as long as their graph
-        return _graph(_spec_of_any_size(inputs), tokenizer, max_characters)(inputs)
-    return _ragged_char_ids(inputs, tokenizer, max_characters)
+        return _graph(_spec_of_any_size(inputs), config)(inputs)
+    return _ragged_ids(inputs, config)
 
 
 @functools.cache
 def _graph(
-    spec: tf.TypeSpec, tokenizer: str, max_characters: int
+    spec: tf.TypeSpec, config: ElmoConfig
 ) -> Callable[..., tuple[tf.RaggedTensor, tf.Tensor]]:
-    function = functools.partial(
-        _ragged_char_ids, tokenizer=tokenizer, max_characters=max_characters
-    )
+    function = functools.partial(_ragged_ids, config=config)
     return tf.function(function, input_signature=[spec], autograph=False)
 
 
-def _ragged_char_ids(
-    inputs: tf.Tensor | tf.RaggedTensor, tokenizer: str, max_characters: int
+def _ragged_ids(
+    inputs: tf.Tensor | tf.RaggedTensor, config: ElmoConfig
 ) -> tuple[tf.RaggedTensor, tf.Tensor]:
-    padded, mask = _words_and_mask(inputs, tokenizer)
+    padded, mask = _words_and_mask(inputs, config.tokenizer)
     words = from_padded(padded, mask)
     if words.dtype == tf.string:
-        words = words.with_values(words_to_char_ids(words.values, max_characters))
+        words = words.with_values(words_to_ids(words.values, config))
     return words, mask
 
 

@@ -5,17 +5,17 @@ from collections.abc import Sequence
 import numpy as np
 import tensorflow as tf
 
-from elmo_tf2.characters import words_to_char_ids
 from elmo_tf2.models.bilm import BiLM
+from elmo_tf2.word_ids import words_to_ids
 
 _WORDS_AT_ONCE = 4_096
 
 
 class WordTable(tf.train.Checkpoint):
-    """The vectors that a character CNN gives the words of a vocabulary, computed once.
+    """The vectors that a token embedder gives the words of a vocabulary, computed once.
 
     Args:
-        bilm: the encoder, built; its character CNN must stay as it is.
+        bilm: the encoder, built; its token embedder must stay as it is.
         words: the vocabulary. What is there twice counts once.
 
     Attributes:
@@ -37,7 +37,7 @@ class WordTable(tf.train.Checkpoint):
         if not words:
             raise ValueError("`words` must not be empty. Received: no words.")
         parts = [
-            bilm.char_cnn(self._char_ids(bilm, tf.constant(words[start : start + _WORDS_AT_ONCE])))
+            self._computed(bilm, tf.constant(words[start : start + _WORDS_AT_ONCE]))
             for start in range(0, len(words), _WORDS_AT_ONCE)
         ]
         self.vectors = tf.Variable(np.concatenate(parts), trainable=False, name="word_vectors")
@@ -45,13 +45,13 @@ class WordTable(tf.train.Checkpoint):
         self._places = tf.lookup.StaticHashTable(places, default_value=-1)
 
     @staticmethod
-    def _char_ids(bilm: BiLM, words: tf.Tensor) -> tf.Tensor:
-        return words_to_char_ids(words, bilm.config.max_characters)
+    def _computed(bilm: BiLM, words: tf.Tensor) -> tf.Tensor:
+        return bilm.token_embedder(words_to_ids(words, bilm.config))
 
     def word_vectors(self, bilm: BiLM, words: tf.Tensor) -> tf.Tensor:
-        """What `bilm.char_cnn` gives for words, computed only for those outside the table."""
+        """What `bilm.token_embedder` gives for words, computed only for those outside the table."""
         places = self._places.lookup(words)
         vectors = tf.gather(self.vectors, tf.maximum(places, 0))
         outside = tf.where(places < 0)
-        computed = bilm.char_cnn(self._char_ids(bilm, tf.gather_nd(words, outside)))
+        computed = self._computed(bilm, tf.gather_nd(words, outside))
         return tf.tensor_scatter_nd_update(vectors, outside, computed)

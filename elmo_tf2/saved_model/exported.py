@@ -7,12 +7,13 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from elmo_tf2.characters import checked_lengths, words_to_char_ids
+from elmo_tf2.characters import checked_lengths
 from elmo_tf2.data.tokenizers import tokenize
 from elmo_tf2.layers.ragged import from_padded, mean_of_rows, to_padded
 from elmo_tf2.models import ElmoEmbeddings
 from elmo_tf2.models.word_table import WordTable
 from elmo_tf2.saved_model.contract import SEQUENCE_LEN, SIGNATURES, STRINGS, TOKENS, Tensor
+from elmo_tf2.word_ids import words_to_ids
 
 
 def _spec(tensor: Tensor, dtype: str | None = None) -> tf.TensorSpec:
@@ -161,9 +162,9 @@ def _encoding(
             if table is not None:
                 values = tf.stop_gradient(table.word_vectors(encoder, words.values))
             else:
-                values = words_to_char_ids(words.values, elmo.config.max_characters)
+                values = words_to_ids(words.values, elmo.config)
                 if not encoder_learns:
-                    values = tf.stop_gradient(encoder.char_cnn(values))
+                    values = tf.stop_gradient(encoder.token_embedder(values))
             output = encoder.encode(
                 words.with_values(values),
                 start,

@@ -89,7 +89,7 @@ def perplexity(
         # With more rows than words some would be empty.
         rows = min(batch_size, sum(len(sentence.split()) + 1 for sentence in chunk))
         states = model.zero_states(rows)
-        windows = text_windows(chunk, vocabulary, rows, unroll_steps, model.config.max_characters)
+        windows = text_windows(chunk, vocabulary, rows, unroll_steps, model.config)
         for window in windows:
             mask = window.pop("mask")
             losses, states = losses_of_window(window, states)

@@ -144,7 +144,7 @@ def _distributed_windows(
             start=start,
             rows=(first, first + rows),
             lowercase_rate=config.lowercase_rate,
-            max_characters=config.model.max_characters,
+            model=config.model,
             masking=config.masking,
         )
         return dataset.rebatch(config.batch_size // replicas) if replicas > 1 else dataset

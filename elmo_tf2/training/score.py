@@ -11,7 +11,6 @@ from elmo_tf2.characters import (
     BEGIN_SENTENCE_WORD,
     END_SENTENCE_WORD,
     MASK_WORD,
-    sentences_to_char_ids,
 )
 from elmo_tf2.data import Vocabulary
 from elmo_tf2.data.text_files import read_lines
@@ -20,6 +19,7 @@ from elmo_tf2.files import StrPath, atomic_write, check_free
 from elmo_tf2.layers.ragged import from_padded
 from elmo_tf2.models import LanguageModel, MaskedLanguageModel, PretrainingModel
 from elmo_tf2.validation import check_integer
+from elmo_tf2.word_ids import words_to_ids
 
 # Every seventh word of a sentence is masked at once: about the rate of training.
 MASK_STRIDE = 7
@@ -119,8 +119,8 @@ def _score_function(
 def _sums_of_directions(
     model: LanguageModel, tokens: tf.Tensor, ids: tf.Tensor, lengths: tf.Tensor, mask: tf.Tensor
 ) -> list[tf.Tensor]:
-    char_ids = sentences_to_char_ids(tokens, lengths, model.config.max_characters)
-    words = from_padded(char_ids, mask)
+    words = from_padded(tokens, mask)
+    words = words.with_values(words_to_ids(words.values, model.config))
     output = model.bilm.encode(words, add_bos_eos=False).padded(mask)
     directions = (output.forward[-1][:, :-1], ids[:, 1:]), (output.backward[-1][:, 1:], ids[:, :-1])
     sums = []
@@ -145,7 +145,7 @@ def _sum_of_masked(
     def sum_of_offset(offset: tf.Tensor) -> tf.Tensor:
         is_chosen = is_word & (position % MASK_STRIDE == offset)
         seen = tf.where(is_chosen, MASK_WORD, tokens)
-        char_ids = sentences_to_char_ids(seen, lengths, model.config.max_characters)
+        char_ids = tf.where(mask[..., tf.newaxis], words_to_ids(seen, model.config), 0)
         losses = model({"char_ids": char_ids, "targets": ids, "is_chosen": is_chosen, "mask": mask})
         row = tf.where(is_chosen)[:, 0]
         return -tf.math.unsorted_segment_sum(losses, row, tf.size(lengths))

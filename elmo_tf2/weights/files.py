@@ -6,7 +6,7 @@ from pathlib import Path
 import h5py
 
 from elmo_tf2.files import StrPath
-from elmo_tf2.options import read_options
+from elmo_tf2.options import are_word_based, read_options
 from elmo_tf2.weights.hdf5 import root_names
 from elmo_tf2.weights.schema import is_encoder_group
 
@@ -63,9 +63,10 @@ def find_options(weights_file: StrPath) -> Path:
 
 def _are_options(path: Path) -> bool:
     try:
-        return {"char_cnn", "lstm"} <= set(read_options(path))
+        options = read_options(path)
     except (OSError, ValueError):
         return False
+    return {"char_cnn", "lstm"} <= set(options) or are_word_based(options)
 
 
 def the_only(candidates: Sequence[Path], folder: StrPath, name: str) -> Path:

@@ -105,8 +105,8 @@ def read_bilm_hdf5(
         FileNotFoundError: if a file is missing.
         ValueError: if a file is damaged or does not fit the others.
     """
-    config = ElmoConfig.from_file(options_file)
     vocabulary = None if vocab_file is None else read_vocabulary(vocab_file)
+    config = ElmoConfig.from_file(options_file, vocabulary)
     with contextlib.ExitStack() as files:
         encoder = _open(files, weights_file)
         softmax = None if softmax_file is None else _open(files, softmax_file, "softmax file")

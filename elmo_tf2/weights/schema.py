@@ -23,7 +23,7 @@ from typing import Any
 
 import numpy as np
 
-from elmo_tf2.config import NUM_CHARACTERS, ElmoConfig
+from elmo_tf2.config import ElmoConfig
 
 # The columns of names that a file may have.
 HDF5 = ("name", "hdf5_one_layer")
@@ -89,20 +89,23 @@ def _lstm(hdf5: str, tf1: str, shape: tuple[Any, ...], variable: str) -> Weight:
     )
 
 
-CHAR_EMBED = _weight("char_embed", ("chars", "dim"), "char_cnn.embedding", WITHOUT_PADDING)
+CHAR_EMBED = _weight("char_embed", ("chars", "dim"), "{char_cnn}.embedding", WITHOUT_PADDING)
 CONVOLUTION = (
-    _weight("CNN/W_cnn_{i}", (1, "width", "dim", "out"), "char_cnn.kernels.{i}", np.newaxis),
-    _weight("CNN/b_cnn_{i}", ("out",), "char_cnn.biases.{i}"),
+    _weight("CNN/W_cnn_{i}", (1, "width", "dim", "out"), "{char_cnn}.kernels.{i}", np.newaxis),
+    _weight("CNN/b_cnn_{i}", ("out",), "{char_cnn}.biases.{i}"),
 )
 HIGHWAY = (
-    _weight("CNN_high_{i}/W_carry", ("cnn", "cnn"), "char_cnn.highways.{i}.carry_kernel"),
-    _weight("CNN_high_{i}/b_carry", ("cnn",), "char_cnn.highways.{i}.carry_bias"),
-    _weight("CNN_high_{i}/W_transform", ("cnn", "cnn"), "char_cnn.highways.{i}.transform_kernel"),
-    _weight("CNN_high_{i}/b_transform", ("cnn",), "char_cnn.highways.{i}.transform_bias"),
+    _weight("CNN_high_{i}/W_carry", ("cnn", "cnn"), "{char_cnn}.highways.{i}.carry_kernel"),
+    _weight("CNN_high_{i}/b_carry", ("cnn",), "{char_cnn}.highways.{i}.carry_bias"),
+    _weight("CNN_high_{i}/W_transform", ("cnn", "cnn"), "{char_cnn}.highways.{i}.transform_kernel"),
+    _weight("CNN_high_{i}/b_transform", ("cnn",), "{char_cnn}.highways.{i}.transform_bias"),
+)
+EMBEDDING = _weight(
+    "embedding", ("words", "word"), "token_embedder.word_embedding", WITHOUT_PADDING
 )
 PROJECTION = (
-    _weight("CNN_proj/W_proj", ("cnn", "projection"), "char_cnn.projection_kernel"),
-    _weight("CNN_proj/b_proj", ("projection",), "char_cnn.projection_bias"),
+    _weight("CNN_proj/W_proj", ("features", "projection"), "token_embedder.projection_kernel"),
+    _weight("CNN_proj/b_proj", ("projection",), "token_embedder.projection_bias"),
 )
 LSTM = (
     _lstm("W_0", "kernel", ("inputs", "gates"), "kernel"),
@@ -111,13 +114,18 @@ LSTM = (
 LSTM_PROJECTION = _lstm("W_P_0", "projection/kernel", ("units", "projection"), "projection_kernel")
 MIX = (_weight("aggregation/weights", ("layers",)), _weight("aggregation/scaling", ()))
 SOFTMAX = (_weight("softmax/W", ("words", "softmax")), _weight("softmax/b", ("words",)))
-_ENCODER = (CHAR_EMBED, *CONVOLUTION, *HIGHWAY, *PROJECTION, *LSTM, LSTM_PROJECTION)
+_ENCODER = (CHAR_EMBED, EMBEDDING, *CONVOLUTION, *HIGHWAY, *PROJECTION, *LSTM, LSTM_PROJECTION)
 
 
 def encoder_weights(config: ElmoConfig) -> list[Weight]:
     """The weights of a model's encoder."""
+    has_dictionaries = config.token_embedder != "char_cnn"
     sizes = {
-        "chars": NUM_CHARACTERS - 1,
+        "char_cnn": "token_embedder.char_cnn" if has_dictionaries else "token_embedder",
+        "chars": config.num_characters - 1,
+        "words": len(config.words),
+        "word": config.word_dim,
+        "features": config.word_dim + config.num_filters,
         "dim": config.char_embedding_dim,
         "cnn": config.num_filters,
         "projection": config.projection_dim,
@@ -138,10 +146,11 @@ def encoder_weights(config: ElmoConfig) -> list[Weight]:
         for layer in range(config.num_layers)
     ]
     parts: tuple[tuple[Sequence[Weight], Sequence[Mapping[str, Any]]], ...] = (
-        ([CHAR_EMBED], [{}]),
+        ([EMBEDDING], [{}] if config.word_dim else []),
+        ([CHAR_EMBED], [{}] if config.filters else []),
         (CONVOLUTION, filters),
         (HIGHWAY, [{"i": i} for i in range(config.num_highway_layers)]),
-        (PROJECTION, [{}] if config.num_filters != config.projection_dim else []),
+        (PROJECTION, [{}] if config.projects_words else []),
         ([*LSTM, LSTM_PROJECTION] if config.has_projection else LSTM, lstms),
     )
     return [
@@ -201,7 +210,8 @@ def _pattern(name: str, has_scope: bool) -> re.Pattern[str]:
 
 def is_encoder_group(name: str) -> bool:
     """Whether this is at the top of an HDF5 file with an encoder."""
-    tops = {weight.name.partition("/")[0] for weight in _ENCODER}
+    # that of words alone is a table of word vectors
+    tops = {weight.name.partition("/")[0] for weight in _ENCODER if weight is not EMBEDDING}
     return any(re.fullmatch(re.sub(r"{\w+}", "[0-9]+", top), name) for top in tops)
 
 

@@ -62,11 +62,11 @@ def read_tf1_checkpoint(
     """
     prefix = find_checkpoint(path)
     options_file = options_file or prefix.with_name(OPTIONS_FILE)
-    config = ElmoConfig.from_file(options_file)
-    _check_separate(config, str(options_file))
     if vocab_file is None and prefix.with_name(VOCABULARY_FILE).exists():
         vocab_file = prefix.with_name(VOCABULARY_FILE)
     vocabulary = None if vocab_file is None else read_vocabulary(vocab_file)
+    config = ElmoConfig.from_file(options_file, vocabulary)
+    _check_is_of_bilm_tf(config, str(options_file))
     encoder = open_tf1_checkpoint(prefix)
     softmax = encoder.take(SOFTMAX)
     if len(softmax) == 1:
@@ -168,7 +168,7 @@ def write_tf1_checkpoint(
     """
     import tensorflow as tf
 
-    _check_separate(weights.config, weights.source)
+    _check_is_of_bilm_tf(weights.config, weights.source)
     prefix = Path(prefix)
     if Path(f"{prefix}.index").exists():
         raise ValueError(f"There is a checkpoint {str(prefix)!r} already. Choose another name.")
@@ -208,7 +208,12 @@ def _variables(weights: ElmoWeights) -> dict[str, Any]:
     return {f"{TRAINING_SCOPE}/{name}": array for name, array in variables.items()}
 
 
-def _check_separate(config: ElmoConfig, source: str) -> None:
+def _check_is_of_bilm_tf(config: ElmoConfig, source: str) -> None:
+    if config.token_embedder == "elmoformanylangs":
+        raise ValueError(
+            f"{source} is a model of ELMoForManyLangs, which bilm-tf's checkpoints can't hold. "
+            "Take a model folder or a SavedModel."
+        )
     if config.is_merged:
         raise ValueError(
             f"{source} is of architecture \"merged\", which bilm-tf's checkpoints can't hold: "
@@ -217,7 +222,10 @@ def _check_separate(config: ElmoConfig, source: str) -> None:
 
 
 def _check_beside(weights: ElmoWeights, options_file: Path, vocabulary_file: Path) -> None:
-    if options_file.exists() and ElmoConfig.from_file(options_file) != weights.config:
+    if (
+        options_file.exists()
+        and ElmoConfig.from_file(options_file, weights.vocabulary) != weights.config
+    ):
         raise ValueError(f"{options_file} is of another model. Choose another folder.")
     has_both = vocabulary_file.exists() and weights.vocabulary is not None
     if has_both and read_vocabulary(vocabulary_file) != weights.vocabulary:
@@ -228,7 +236,8 @@ def _write_beside(weights: ElmoWeights, options_file: Path, vocabulary_file: Pat
     if not options_file.exists():
         options = weights.config.to_options()
         options["bidirectional"] = True
-        options["char_cnn"]["n_characters"] = NUM_CHARACTERS - 1  # as bilm-tf trains
+        if "char_cnn" in options:
+            options["char_cnn"]["n_characters"] = NUM_CHARACTERS - 1  # as bilm-tf trains
         if weights.softmax is not None:
             options["n_tokens_vocab"] = len(weights.softmax.bias)
         with atomic_write(options_file, overwrite=True) as unfinished:
