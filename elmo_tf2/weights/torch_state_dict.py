@@ -19,13 +19,12 @@ import numpy as np
 from elmo_tf2.files import StrPath, check_file
 from elmo_tf2.validation import one_line, shown
 
-_MAGIC = 0x1950A86A20F9469CFC6C
-_PROTOCOL = 1001
+_MAGIC, _PROTOCOL = 0x1950A86A20F9469CFC6C, 1001
 _MAX_PICKLES = 2**20  # bytes; those of a published model are some 20,000
-_ZIP = b"PK\x03\x04"
-_PICKLE = b"\x80"
+_MAX_AXES = 8
+_ZIP, _PICKLE = b"PK\x03\x04", b"\x80"  # what they begin with
 
-_DTYPES = {
+_DTYPES: dict[Any, np.dtype] = {
     "torch FloatStorage": np.dtype("<f4"),
     "torch DoubleStorage": np.dtype("<f8"),
     "torch HalfStorage": np.dtype("<f2"),
@@ -37,8 +36,9 @@ _PARAMETER = "torch._utils _rebuild_parameter"
 _GLOBALS = {*_DTYPES, _DICT, _TENSOR, _TENSOR_V2, _PARAMETER}
 
 _NOTHING = {"PROTO", "FRAME", "STOP"}
-_CONSTANTS = {"EMPTY_TUPLE": (), "NONE": None, "NEWTRUE": True, "NEWFALSE": False}
-_NUMBERS = {"BININT", "BININT1", "BININT2", "LONG1"}
+_EMPTY: dict[str, type] = {"EMPTY_TUPLE": tuple, "EMPTY_LIST": list, "EMPTY_DICT": dict}
+_CONSTANTS = {"NONE": None, "NEWTRUE": True, "NEWFALSE": False}
+_NUMBERS = {"BINFLOAT", "BININT", "BININT1", "BININT2", "LONG1"}
 _STRINGS = {"BINUNICODE", "SHORT_BINUNICODE", "BINSTRING", "SHORT_BINSTRING"}
 _TUPLES = {"TUPLE1": 1, "TUPLE2": 2, "TUPLE3": 3}
 
@@ -60,6 +60,8 @@ class _Storage(NamedTuple):
 
 
 class _Tensor(NamedTuple):
+    """A view of a storage; all are numbers of elements."""
+
     storage: _Storage
     offset: int
     size: tuple[int, ...]
@@ -75,12 +77,9 @@ def read_state_dict(path: StrPath) -> dict[str, np.ndarray]:
     try:
         with open(path, "rb") as file:
             start = file.read(len(_ZIP))
-            file.seek(0)
             if start != _ZIP and start[:1] != _PICKLE:
-                raise ValueError(
-                    "it is not of torch.save. Perhaps an error page was saved under its name; "
-                    "download it again"
-                )
+                raise ValueError("it is no file of torch.save; if it was downloaded, do that again")
+            file.seek(0)
             tensors, storages = _read_zip(path) if start == _ZIP else _read_pickles(file)
         return {name: _view(name, tensor, storages) for name, tensor in tensors.items()}
     except (ValueError, EOFError, NotImplementedError, zipfile.BadZipFile, zlib.error) as error:
@@ -100,9 +99,7 @@ def _read_pickles(file: BinaryIO) -> tuple[dict[str, _Tensor], dict[str, np.ndar
     tensors = _tensors(_interpret(head))
     needed = _needed(tensors)
     keys = _interpret(head)
-    if not isinstance(keys, list) or not all(type(key) is str for key in keys):
-        raise ValueError("its list of storages is damaged")
-    if sorted(keys) != sorted(needed):
+    if not isinstance(keys, list) or set(map(type, keys)) - {str} or sorted(keys) != sorted(needed):
         raise ValueError("its list of storages is not that of its tensors")
     end = file.seek(0, os.SEEK_END)
     position = file.seek(head.tell())
@@ -112,10 +109,7 @@ def _read_pickles(file: BinaryIO) -> tuple[dict[str, _Tensor], dict[str, np.ndar
         dtype = needed[key].dtype
         position += 8 + numel * dtype.itemsize
         if numel != needed[key].numel or position > end:
-            raise ValueError(
-                f"a storage of {needed[key].numel:,} numbers is announced, which its numbers are "
-                "not: the file is damaged or ends early"
-            )
+            raise ValueError(f"it is damaged, or ends before a storage's {numel:,} numbers do")
         storages[key] = _float32(np.fromfile(file, dtype, numel))
     return tensors, storages
 
@@ -128,10 +122,8 @@ def _read_zip(path: Path) -> tuple[dict[str, _Tensor], dict[str, np.ndarray]]:
         if len(pickles) != 1:
             raise ValueError("it is a zip file, but not of torch.save: it has no data.pkl")
         folder = pickles[0].removesuffix("data.pkl")
-        if archive.namelist() != list(members) or any(
-            info.compress_type != zipfile.ZIP_STORED or info.flag_bits & 1
-            for info in members.values()
-        ):
+        kinds = {(info.compress_type, info.flag_bits & 1) for info in members.values()}
+        if archive.namelist() != list(members) or kinds != {(zipfile.ZIP_STORED, 0)}:
             raise ValueError("its parts are compressed, encrypted or doubled, unlike torch.save's")
         if sum(info.file_size for info in members.values()) > path.stat().st_size:
             raise ValueError("its parts are larger than it is")
@@ -145,7 +137,7 @@ def _read_zip(path: Path) -> tuple[dict[str, _Tensor], dict[str, np.ndarray]]:
         for key, storage in _needed(tensors).items():
             member = members.get(f"{folder}data/{key}")
             if member is None or member.file_size != storage.numel * storage.dtype.itemsize:
-                raise ValueError(f"its part data/{key} is missing or of a wrong size")
+                raise ValueError(f"its part data/ {shown(key)} is missing or of a wrong size")
             storages[key] = _float32(np.frombuffer(archive.read(member), storage.dtype))
     return tensors, storages
 
@@ -156,15 +148,14 @@ def _tensors(value: Any) -> dict[str, _Tensor]:
         raise ValueError("it holds no state dict")
     for name, tensor in value.items():
         if not isinstance(tensor, _Tensor):
-            raise ValueError(f"`{one_line(name)[:100]}` in it is not a tensor of numbers")
+            raise ValueError(f"{shown(name)} in it is not a tensor of numbers")
     return value
 
 
 def _needed(tensors: dict[str, _Tensor]) -> dict[str, _Storage]:
     """The storages of tensors by their keys."""
     storages: dict[str, _Storage] = {}
-    for tensor in tensors.values():
-        storage = tensor.storage
+    for storage, *_ in tensors.values():
         known = storages.setdefault(storage.key, storage)
         if (known.dtype, known.numel) != (storage.dtype, storage.numel):
             raise ValueError(f"its storage {shown(storage.key)} has two types or sizes")
@@ -185,8 +176,8 @@ def _view(name: str, tensor: _Tensor, storages: dict[str, np.ndarray]) -> np.nda
     last = offset + sum((count - 1) * step for count, step in zip(size, steps, strict=True))
     if last >= storage.size or math.prod(size) > storage.size:
         raise ValueError(
-            f"`{one_line(name)[:100]}` of shape {shown(size)}, stride {shown(stride)} and offset "
-            f"{offset} does not lie in its storage of {storage.size:,} numbers"
+            f"{shown(name)} of shape {shown(size)}, stride {shown(stride)} and offset {offset} "
+            f"does not lie in its storage of {storage.size:,} numbers"
         )
     numbers = storages[storage.key]
     strides = tuple(step * numbers.itemsize for step in steps)
@@ -200,7 +191,7 @@ def _interpret(file: io.BytesIO) -> Any:
     """What the next pickle describes, of numbers, strings, containers and tensors alone."""
     stack: list[Any] = []
     stacks: list[list[Any]] = []  # those below a mark
-    memo: dict[int, Any] = {}
+    memo: dict[Any, Any] = {}
     try:
         for opcode, argument, _ in pickletools.genops(file):
             name = opcode.name
@@ -220,7 +211,7 @@ def _interpret(file: io.BytesIO) -> Any:
                 _step(name, argument, stack)
         if stacks or len(stack) != 1:
             raise ValueError("its pickle is damaged")
-    except (IndexError, KeyError):
+    except (IndexError, KeyError, TypeError):
         raise ValueError("its pickle is damaged") from None
     return stack[0]
 
@@ -242,14 +233,12 @@ def _take(name: str, stack: list[Any], items: list[Any]) -> None:
 
 def _step(name: str, argument: Any, stack: list[Any]) -> None:
     """Follows an opcode that needs the stack alone."""
-    if name in _CONSTANTS:
+    if name in _EMPTY:
+        stack.append(_EMPTY[name]())
+    elif name in _CONSTANTS:
         stack.append(_CONSTANTS[name])
     elif name in _NUMBERS | _STRINGS:
         stack.append(argument)
-    elif name == "EMPTY_DICT":
-        stack.append({})
-    elif name == "EMPTY_LIST":
-        stack.append([])
     elif name in _TUPLES:
         items = [stack.pop() for _ in range(_TUPLES[name])]
         stack.append(tuple(reversed(items)))
@@ -259,8 +248,8 @@ def _step(name: str, argument: Any, stack: list[Any]) -> None:
     elif name == "GLOBAL":
         stack.append(_global(argument))
     elif name == "STACK_GLOBAL":
-        attribute, module = stack.pop(), stack.pop()
-        stack.append(_global(f"{module} {attribute}" if type(module) is str else module))
+        names = [stack.pop(), stack.pop()]
+        stack.append(_global(" ".join(reversed(names))))
     elif name == "BINPERSID":
         stack.append(_storage(stack.pop()))
     elif name == "REDUCE":
@@ -275,7 +264,7 @@ def _step(name: str, argument: Any, stack: list[Any]) -> None:
 
 
 def _global(name: Any) -> _Global:
-    if type(name) is not str or name not in _GLOBALS:
+    if name not in _GLOBALS:
         raise ValueError(f"it names {shown(name)}, which no state dict needs")
     return _Global(name)
 
@@ -283,24 +272,13 @@ def _global(name: Any) -> _Global:
 def _storage(identity: Any) -> _Storage:
     """("storage", type, key, location, numel[, None or (view's key, offset, size)])."""
     match identity:
-        case (
-            "storage",
-            _Global(kind),
-            str(key),
-            str(),
-            int(numel),
-            (str(), int(start), int(size)),
-        ):
-            pass
-        case ("storage", _Global(kind), str(key), str(), int(numel), *rest) if rest in ([], [None]):
-            start, size = 0, numel
-        case _:
-            raise ValueError(f"it refers to {shown(identity)}, which is no storage")
-    if kind not in _DTYPES:
-        raise ValueError(f"it has a storage of {kind}")
-    if min(numel, start, size) < 0 or start + size > numel:
-        raise ValueError(f"its storage {shown(key)} has impossible sizes")
-    return _Storage(key, _DTYPES[kind], numel, start, size)
+        case ("storage", _Global(kind), str(key), str(), int(numel), *view) if kind in _DTYPES:
+            match view:
+                case [] | [None] if numel >= 0:
+                    return _Storage(key, _DTYPES[kind], numel, 0, numel)
+                case [(str(), int(start), int(size))] if 0 <= start <= start + size <= numel:
+                    return _Storage(key, _DTYPES[kind], numel, start, size)
+    raise ValueError(f"it refers to {shown(identity)}, which is no storage of numbers")
 
 
 def _call(function: Any, arguments: Any) -> Any:
@@ -318,11 +296,7 @@ def _call(function: Any, arguments: Any) -> Any:
 
 
 def _tensor(storage: _Storage, offset: int, size: tuple[Any, ...], stride: Any) -> _Tensor:
-    numbers = (offset, *size, *stride)
-    is_whole = all(type(number) is int for number in numbers)
-    if not is_whole or len(size) != len(stride) or min(numbers) < 0 or 0 in size:
-        raise ValueError(
-            f"it has a tensor of impossible shape {shown(size)}, stride {shown(stride)} or offset "
-            f"{shown(offset)}"
-        )
+    is_natural = all(type(number) is int and number >= 0 for number in (offset, *size, *stride))
+    if not is_natural or 0 in size or len(size) != len(stride) or len(size) > _MAX_AXES:
+        raise ValueError(f"it has a tensor of shape {shown(size)} and stride {shown(stride)}")
     return _Tensor(storage, offset, size, stride)
