@@ -137,7 +137,7 @@ def _read_zip(path: Path) -> tuple[dict[str, _Tensor], dict[str, np.ndarray]]:
         for key, storage in _needed(tensors).items():
             member = members.get(f"{folder}data/{key}")
             if member is None or member.file_size != storage.numel * storage.dtype.itemsize:
-                raise ValueError(f"its part data/ {shown(key)} is missing or of a wrong size")
+                raise ValueError(f"its part {shown(f'data/{key}')} is missing or of a wrong size")
             storages[key] = _float32(np.frombuffer(archive.read(member), storage.dtype))
     return tensors, storages
 
@@ -240,16 +240,14 @@ def _step(name: str, argument: Any, stack: list[Any]) -> None:
     elif name in _NUMBERS | _STRINGS:
         stack.append(argument)
     elif name in _TUPLES:
-        items = [stack.pop() for _ in range(_TUPLES[name])]
-        stack.append(tuple(reversed(items)))
+        stack.append(tuple([stack.pop() for _ in range(_TUPLES[name])][::-1]))
     elif name in ("APPEND", "SETITEM"):
         items = [stack.pop() for _ in range(1 if name == "APPEND" else 2)]
         _take(f"{name}S", stack, items[::-1])
     elif name == "GLOBAL":
         stack.append(_global(argument))
     elif name == "STACK_GLOBAL":
-        names = [stack.pop(), stack.pop()]
-        stack.append(_global(" ".join(reversed(names))))
+        stack.append(_global(" ".join([stack.pop(), stack.pop()][::-1])))
     elif name == "BINPERSID":
         stack.append(_storage(stack.pop()))
     elif name == "REDUCE":
