@@ -10,7 +10,6 @@ import math
 import os
 import pickletools
 import zipfile
-import zlib
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
@@ -23,6 +22,9 @@ _MAGIC, _PROTOCOL = 0x1950A86A20F9469CFC6C, 1001
 _MAX_PICKLES = 2**20  # bytes; those of a published model are some 20,000
 _MAX_AXES = 8
 _ZIP, _PICKLE = b"PK\x03\x04", b"\x80"  # what they begin with
+
+# what `zipfile` raises on damaged files, with `ValueError`
+_DAMAGES = (zipfile.BadZipFile, ValueError, OSError, EOFError, OverflowError, RuntimeError)
 
 _DTYPES: dict[Any, np.dtype] = {
     "torch FloatStorage": np.dtype("<f4"),
@@ -82,7 +84,7 @@ def read_state_dict(path: StrPath) -> dict[str, np.ndarray]:
             file.seek(0)
             tensors, storages = _read_zip(path) if start == _ZIP else _read_pickles(file)
         return {name: _view(name, tensor, storages) for name, tensor in tensors.items()}
-    except (ValueError, EOFError, NotImplementedError, zipfile.BadZipFile, zlib.error) as error:
+    except _DAMAGES as error:
         raise ValueError(
             f"{path} was refused, and nothing in it was run: {one_line(error)}."
         ) from error
