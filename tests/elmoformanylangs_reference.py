@@ -40,7 +40,7 @@ def cnn(model, ids):
     for i, (width, _) in enumerate(config["filters"]):
         kernel = arrays[f"CNN/W_cnn_{i}"][0].astype(np.float64)  # (width, dim, number)
         windows = [x[t : t + width] for t in range(len(x) - width + 1)]
-        over_time = [np.tensordot(window, kernel, 2) for window in windows]
+        over_time = np.einsum("twd,wdn->tn", windows, kernel)
         parts.append(np.max(over_time, axis=0) + arrays[f"CNN/b_cnn_{i}"])
     u = ACTIVATIONS[config["activation"]](np.concatenate(parts))
     for i in range(config["num_highway_layers"]):

@@ -9,6 +9,7 @@ import io
 import math
 import os
 import pickletools
+import struct
 import zipfile
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
@@ -23,8 +24,7 @@ _MAX_PICKLES = 2**20  # bytes; those of a published model are some 20,000
 _MAX_AXES = 8
 _ZIP, _PICKLE = b"PK\x03\x04", b"\x80"  # what they begin with
 
-# what `zipfile` raises on damaged files, with `ValueError`
-_DAMAGES = (zipfile.BadZipFile, ValueError, OSError, EOFError, OverflowError, RuntimeError)
+_OF_ZIP = (zipfile.BadZipFile, EOFError, OSError, OverflowError, RuntimeError, struct.error)
 
 _DTYPES: dict[Any, np.dtype] = {
     "torch FloatStorage": np.dtype("<f4"),
@@ -84,7 +84,7 @@ def read_state_dict(path: StrPath) -> dict[str, np.ndarray]:
             file.seek(0)
             tensors, storages = _read_zip(path) if start == _ZIP else _read_pickles(file)
         return {name: _view(name, tensor, storages) for name, tensor in tensors.items()}
-    except _DAMAGES as error:
+    except (ValueError, *_OF_ZIP) as error:
         raise ValueError(
             f"{path} was refused, and nothing in it was run: {one_line(error)}."
         ) from error

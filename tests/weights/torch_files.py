@@ -46,19 +46,19 @@ def strides(shape):
     return [int(np.prod(shape[i + 1 :])) for i in range(len(shape))]
 
 
-def state_dict(tensors, new=ORDERED, end=b"}(" + text("_metadata") + ORDERED + b"ub"):
+METADATA = b"}(" + text("_metadata") + ORDERED + b"ub"
+MAGIC, PROTOCOL = number(0x1950A86A20F9469CFC6C), number(1001)
+SYSTEM = b"\x80\x02}" + text("little_endian") + TRUE + b"s."
+
+
+def state_dict(tensors, end=METADATA):
     items = b"".join(text(name) + value for name, value in tensors.items())
-    return b"\x80\x02" + new + b"(" + items + b"u" + end + b"."
+    return b"\x80\x02" + ORDERED + b"(" + items + b"u" + end + b"."
 
 
-def system(order=TRUE):
-    return b"\x80\x02}" + text("little_endian") + order + b"s."
-
-
-def heads(magic=number(0x1950A86A20F9469CFC6C), protocol=number(1001), of_system=None):
-    return b"".join(b"\x80\x02" + part + b"." for part in (magic, protocol)) + (
-        system() if of_system is None else of_system
-    )
+def heads(magic=MAGIC, protocol=PROTOCOL, system=SYSTEM):
+    """The first three pickles."""
+    return b"".join(b"\x80\x02" + part + b"." for part in (magic, protocol)) + system
 
 
 def legacy(pickle, storages, head=None, keys=None):
