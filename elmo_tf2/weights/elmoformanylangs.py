@@ -23,30 +23,23 @@ from elmo_tf2.weights.torch_state_dict import read_state_dict
 _CONFIG, _EMBEDDER, _ENCODER = "config.json", "token_embedder.pkl", "encoder.pkl"
 _PUBLISHED = ("cnn_50_100_512_4096_sample.json", "cnn_0_100_512_4096_sample.json")
 _WORD_TABLE = "word_emb_layer.embedding.weight"
-_CHARACTER_TABLE = "char_emb_layer.embedding.weight"
+_CHAR_TABLE = "char_emb_layer.embedding.weight"
 _MIN_CHARACTERS = 7  # of a word: those of `<bos>` and two marks
 _WHITE_SPACE = "\u3000"  # how an entry of white space is read
 _NEEDED_WORDS = ("<oov>",)
-_NEEDED_CHARACTERS = ("<bos>", "<eos>", "<oov>", "<pad>", "<bow>", "<eow>")
+_NEEDED_CHARS = ("<bos>", "<eos>", "<oov>", "<pad>", "<bow>", "<eow>")
 _MAX_FAULTS = 20
 
+Arrays = dict[str, np.ndarray]
 Shapes = Mapping[str, tuple[int, ...]]
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class ManyLangsModel:
-    """A model of ELMoForManyLangs.
-
-    Attributes:
-        config: arguments of a configuration.
-        arrays: float32 weights, under the names and in the layout of bilm-tf's weight files.
-        words: the dictionary of words in the order of `embedding`'s rows; empty if there is none.
-        characters: that of characters, as `char_embed`.
-        source: the folder.
-    """
+    """Values of a configuration, weights in bilm-tf's layout, and what their tables' rows are of."""
 
     config: dict[str, Any]
-    arrays: dict[str, np.ndarray]
+    arrays: Arrays
     words: tuple[str, ...]
     characters: tuple[str, ...]
     source: str
@@ -64,27 +57,19 @@ def read_elmoformanylangs(folder: StrPath) -> ManyLangsModel:
         check_file(folder / name, "file of a model of ELMoForManyLangs")
     architecture = _find_architecture(folder)
     embedder, encoder = (read_state_dict(folder / name) for name in (_EMBEDDER, _ENCODER))
+    shapes = _shapes(embedder), _shapes(encoder)
     source = architecture or folder
     try:
-        config = _config(
-            read_options(architecture)
-            if architecture
-            else _published(_shapes(embedder), _shapes(encoder))
-        )
+        config = _config(read_options(source) if architecture else _published(*shapes))
     except ValueError as error:
         raise ValueError(f"{source}: {error}") from error
-    _check(folder / _EMBEDDER, embedder, _embedder_shapes(config, _shapes(embedder)), source)
     _check(folder / _ENCODER, encoder, _encoder_shapes(config), source)
+    _check(folder / _EMBEDDER, embedder, _embedder_shapes(config, shapes[0]), source)
     words = _dictionary(folder / "word.dic", embedder.get(_WORD_TABLE), _NEEDED_WORDS)
-    characters = _dictionary(
-        folder / "char.dic", embedder.get(_CHARACTER_TABLE), _NEEDED_CHARACTERS
-    )
+    characters = _dictionary(folder / "char.dic", embedder.get(_CHAR_TABLE), _NEEDED_CHARS)
     config |= {"num_words": len(words), "num_characters": len(characters)}
     arrays = _embedder_arrays(config, embedder) | _encoder_arrays(config, encoder)
     return ManyLangsModel(config, arrays, words, characters, str(folder))
-
-
-# --- sizes
 
 
 def _find_architecture(folder: Path) -> Path | None:
@@ -95,27 +80,29 @@ def _find_architecture(folder: Path) -> Path | None:
         raise ValueError(f"{path}: `config_path` must name a file. Received: {shown(named)}.")
     last = re.split(r"[/\\]", named)[-1]
     inside = os.path.abspath(folder)
-    for place in (os.path.abspath(folder / named), os.path.join(inside, last)):
+    for place in (Path(os.path.abspath(folder / named)), Path(inside, last)):
         # an absolute path is one of the machine that the model was trained on
-        if os.path.commonpath([inside, place]) == inside and os.path.isfile(place):
-            return Path(place)
+        if place.is_relative_to(inside) and place.is_file():
+            return place
     if last in _PUBLISHED:
         return None
     raise FileNotFoundError(
-        f"{folder} has no file {shown(last)}, which its {_CONFIG} names: it has the sizes of the "
-        "model. Put it there."
+        f"{folder} has no file {shown(last)}, which {_CONFIG} names for its sizes. Put it there."
     )
 
 
 def _config(options: Mapping[str, Any]) -> dict[str, Any]:
     """The values of a configuration that an architecture file has."""
-    encoder, embedder = (_section(options, key) for key in ("encoder", "token_embedder"))
+    encoder, embedder = options.get("encoder"), options.get("token_embedder")
+    if not isinstance(encoder, Mapping) or not isinstance(embedder, Mapping):
+        raise ValueError(
+            f"`encoder` and `token_embedder` must be objects. Found: {shown(options)}."
+        )
     kind = check_choice("token_embedder.name", _name(embedder), ("cnn", "lstm"))
     has_characters = check_integer("char_dim", embedder.get("char_dim"), 0, MAX_SIZE) > 0
     if check_choice("encoder.name", _name(encoder), ("elmo", "lstm")) == "lstm":
         raise ValueError(
-            'the encoder is an "lstm", which no published model of ELMoForManyLangs has, and which '
-            'is not supported. Expected: "elmo".'
+            'the encoder "lstm" is not supported; no published model of ELMoForManyLangs has it.'
         )
     if kind == "lstm" and has_characters:
         raise ValueError(
@@ -126,13 +113,9 @@ def _config(options: Mapping[str, Any]) -> dict[str, Any]:
     def integer(section: Mapping[str, Any], key: str, least: int, most: int = MAX_SIZE) -> int:
         return check_integer(key, section.get(key), least, most)
 
-    # words are cut in the one embedder alone
-    most = "max_characters_per_token"
-    characters = (
-        integer(embedder, most, _MIN_CHARACTERS, MAX_CHARACTERS)
-        if kind == "cnn"
-        else MAX_CHARACTERS
-    )
+    characters = MAX_CHARACTERS  # "lstm" does not cut words
+    if kind == "cnn":
+        characters = integer(embedder, "max_characters_per_token", _MIN_CHARACTERS, characters)
     activation = embedder.get("activation") if has_characters else "relu"
     filters = check_filters(embedder.get("filters"), characters) if has_characters else ()
     return {
@@ -153,12 +136,6 @@ def _config(options: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _section(options: Mapping[str, Any], key: str) -> Mapping[str, Any]:
-    if not isinstance(options.get(key), Mapping):
-        raise ValueError(f"`{key}` must be an object. Received: {shown(options.get(key))}.")
-    return options[key]
-
-
 def _name(section: Mapping[str, Any]) -> str:
     return str(section.get("name"))[:100].lower()
 
@@ -166,19 +143,14 @@ def _name(section: Mapping[str, Any]) -> str:
 def _published(embedder: Shapes, encoder: Shapes) -> dict[str, Any]:
     """The architecture of all published models, with the sizes of these tensors."""
     is_lstm = any(key.startswith("encoder.") for key in encoder)
-    projection = (0, 0) if is_lstm else encoder.get("forward_layer_0.state_projection.weight", ())
-    if len(projection) != 2:
-        raise ValueError(f"{_ENCODER} has no `forward_layer_0.state_projection.weight`.")
-    kernels = [
-        embedder.get(f"convolutions.{i}.weight", ())
-        for i in range(_count(embedder, "convolutions.{}.bias"))
-    ]
-    if any(len(kernel) != 3 for kernel in kernels):
-        raise ValueError(f"{_EMBEDDER} has a bias of `convolutions` without its weight.")
+    # without it, those published: the check of shapes then says what is missing
+    projection = encoder.get("forward_layer_0.state_projection.weight", (512, 4096))
+    kernel = "convolutions.{}.weight"
+    kernels = [embedder[kernel.format(i)] for i in range(_count(embedder, kernel))]
     return {
         "encoder": {
             "name": "lstm" if is_lstm else "elmo",
-            "dim": projection[1],
+            "dim": projection[-1],
             "projection_dim": projection[0],
             "n_layers": _count(encoder, "forward_layer_{}.input_linearity.weight"),
             "cell_clip": 3,
@@ -186,9 +158,9 @@ def _published(embedder: Shapes, encoder: Shapes) -> dict[str, Any]:
         },
         "token_embedder": {
             "name": "lstm" if "char_lstm.weight_ih_l0" in embedder else "cnn",
-            "filters": [(width, number) for number, _, width in kernels],
+            "filters": [(kernel[-1], kernel[0]) for kernel in kernels],
             "n_highway": _count(embedder, "highways._layers.{}.weight"),
-            "char_dim": embedder.get(_CHARACTER_TABLE, (0,))[-1],
+            "char_dim": embedder.get(_CHAR_TABLE, (0,))[-1],
             "word_dim": embedder.get(_WORD_TABLE, (0,))[-1],
             "activation": "relu",
             "max_characters_per_token": 50,
@@ -201,29 +173,25 @@ def _count(shapes: Shapes, name: str) -> int:
     return next(i for i in range(len(shapes) + 1) if name.format(i) not in shapes)
 
 
-def _shapes(tensors: Mapping[str, np.ndarray]) -> Shapes:
-    return {key: tensor.shape for key, tensor in tensors.items()}
+def _shapes(tensors: Arrays) -> Shapes:
+    return {key: tensor.shape or (0,) for key, tensor in tensors.items()}  # none is one number
 
 
 def _embedder_shapes(config: Mapping[str, Any], found: Shapes) -> Shapes:
     """The tensors of `token_embedder.pkl`; the tables have as many rows as they have."""
     chars, words = config["char_embedding_dim"], config["word_dim"]
-    total = sum(number for _, number in config["filters"])
     projected = config["projection_dim"]
-    shapes: dict[str, tuple[int, ...]] = {}
-    for key, dim in ((_WORD_TABLE, words), (_CHARACTER_TABLE, chars)):
-        if dim:
-            shapes[key] = (*found.get(key, (1,))[:1], dim)
+    total = sum(number for _, number in config["filters"])
+    tables = {_WORD_TABLE: words, _CHAR_TABLE: chars}
+    shapes = {key: (*found.get(key, (1,))[:1], dim) for key, dim in tables.items() if dim}
+    shapes |= {"projection.weight": (projected, words + total), "projection.bias": (projected,)}
     for i, (width, number) in enumerate(config["filters"]):
         shapes[f"convolutions.{i}.weight"] = (number, chars, width)
         shapes[f"convolutions.{i}.bias"] = (number,)
     for i in range(config["num_highway_layers"]):
         shapes[f"highways._layers.{i}.weight"] = (2 * total, total)
         shapes[f"highways._layers.{i}.bias"] = (2 * total,)
-    return shapes | {
-        "projection.weight": (projected, words + total),
-        "projection.bias": (projected,),
-    }
+    return shapes
 
 
 def _encoder_shapes(config: Mapping[str, Any]) -> Shapes:
@@ -242,7 +210,7 @@ def _encoder_shapes(config: Mapping[str, Any]) -> Shapes:
     }
 
 
-def _check(path: Path, tensors: Mapping[str, np.ndarray], expected: Shapes, source: Path) -> None:
+def _check(path: Path, tensors: Arrays, expected: Shapes, source: Path) -> None:
     found = _shapes(tensors)
     faults = [
         f"`{key}`: expected {expected.get(key, 'no such key')}, found {found.get(key, 'none')}"
@@ -250,14 +218,10 @@ def _check(path: Path, tensors: Mapping[str, np.ndarray], expected: Shapes, sour
         if found.get(key) != expected.get(key)
     ]
     if faults:
-        more = f";\n  and {len(faults) - _MAX_FAULTS:,} more" * (len(faults) > _MAX_FAULTS)
-        listed = ";\n  ".join(faults[:_MAX_FAULTS])
-        raise ValueError(f"{path} does not fit the sizes of {source}:\n  {listed}{more}")
+        faults = [f"{path} does not fit the sizes of {source}:", *faults[:_MAX_FAULTS]]
+        raise ValueError("\n  ".join(faults))
     for key, tensor in tensors.items():
         as_finite_float32(tensor, str(path), key)
-
-
-# --- dictionaries
 
 
 def _dictionary(path: Path, table: np.ndarray | None, needed: Sequence[str]) -> tuple[str, ...]:
@@ -285,26 +249,19 @@ def _dictionary(path: Path, table: np.ndarray | None, needed: Sequence[str]) -> 
             "rows: they are of different models."
         )
     if sorted(numbers.values()) != list(range(len(table))):
-        raise ValueError(
-            f"{path}: the numbers of its entries must be 0 to {len(table) - 1:,}, each once."
-        )
+        raise ValueError(f"{path}: its entries must have the numbers 0 to {len(table) - 1:,}.")
     for text in needed:
         if text not in numbers:
             raise ValueError(f"{path} has no entry `{text}`, without which no text can be read.")
     return tuple(sorted(numbers, key=numbers.__getitem__))
 
 
-# --- weights
-
-
-def _embedder_arrays(
-    config: Mapping[str, Any], tensors: Mapping[str, np.ndarray]
-) -> dict[str, np.ndarray]:
+def _embedder_arrays(config: Mapping[str, Any], tensors: Arrays) -> Arrays:
     arrays = {
         "CNN_proj/W_proj": tensors["projection.weight"].T,
         "CNN_proj/b_proj": tensors["projection.bias"],
     }
-    for key, name in ((_WORD_TABLE, "embedding"), (_CHARACTER_TABLE, "char_embed")):
+    for key, name in ((_WORD_TABLE, "embedding"), (_CHAR_TABLE, "char_embed")):
         if key in tensors:
             arrays[name] = tensors[key]
     for i in range(len(config["filters"])):
@@ -320,9 +277,7 @@ def _embedder_arrays(
     return {name: np.ascontiguousarray(array) for name, array in arrays.items()}
 
 
-def _encoder_arrays(
-    config: Mapping[str, Any], tensors: dict[str, np.ndarray]
-) -> dict[str, np.ndarray]:
+def _encoder_arrays(config: Mapping[str, Any], tensors: Arrays) -> Arrays:
     """The LSTMs; their tensors are taken out, so that no more than one is there twice."""
     arrays = {}
     for number, direction in enumerate(("forward", "backward")):

@@ -186,9 +186,6 @@ def _view(name: str, tensor: _Tensor, storages: dict[str, np.ndarray]) -> np.nda
     return np.lib.stride_tricks.as_strided(numbers[first:], size, strides, writeable=False)
 
 
-# --- the pickle
-
-
 def _interpret(file: io.BytesIO) -> Any:
     """What the next pickle describes, of numbers, strings, containers and tensors alone."""
     stack: list[Any] = []
