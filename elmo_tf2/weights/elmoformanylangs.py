@@ -26,7 +26,6 @@ _WORD_TABLE = "word_emb_layer.embedding.weight"
 _CHAR_TABLE = "char_emb_layer.embedding.weight"
 _MIN_CHARACTERS = 7  # of a word: those of `<bos>` and two marks
 _WHITE_SPACE = "\u3000"  # how an entry of white space is read
-_NEEDED_WORDS = ("<oov>",)
 _NEEDED_CHARS = ("<bos>", "<eos>", "<oov>", "<pad>", "<bow>", "<eow>")
 _MAX_FAULTS = 20
 
@@ -36,7 +35,7 @@ Shapes = Mapping[str, tuple[int, ...]]
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class ManyLangsModel:
-    """Values of a configuration, weights in bilm-tf's layout, and what their tables' rows are of."""
+    """Values of a configuration, weights in bilm-tf's layout, and the words of their tables."""
 
     config: dict[str, Any]
     arrays: Arrays
@@ -59,13 +58,14 @@ def read_elmoformanylangs(folder: StrPath) -> ManyLangsModel:
     embedder, encoder = (read_state_dict(folder / name) for name in (_EMBEDDER, _ENCODER))
     shapes = _shapes(embedder), _shapes(encoder)
     source = architecture or folder
+    options = read_options(architecture) if architecture else _published(*shapes)
     try:
-        config = _config(read_options(source) if architecture else _published(*shapes))
+        config = _config(options)
     except ValueError as error:
         raise ValueError(f"{source}: {error}") from error
     _check(folder / _ENCODER, encoder, _encoder_shapes(config), source)
     _check(folder / _EMBEDDER, embedder, _embedder_shapes(config, shapes[0]), source)
-    words = _dictionary(folder / "word.dic", embedder.get(_WORD_TABLE), _NEEDED_WORDS)
+    words = _dictionary(folder / "word.dic", embedder.get(_WORD_TABLE), ("<oov>",))
     characters = _dictionary(folder / "char.dic", embedder.get(_CHAR_TABLE), _NEEDED_CHARS)
     config |= {"num_words": len(words), "num_characters": len(characters)}
     arrays = _embedder_arrays(config, embedder) | _encoder_arrays(config, encoder)
@@ -95,9 +95,7 @@ def _config(options: Mapping[str, Any]) -> dict[str, Any]:
     """The values of a configuration that an architecture file has."""
     encoder, embedder = options.get("encoder"), options.get("token_embedder")
     if not isinstance(encoder, Mapping) or not isinstance(embedder, Mapping):
-        raise ValueError(
-            f"`encoder` and `token_embedder` must be objects. Found: {shown(options)}."
-        )
+        raise ValueError(f"`encoder`, `token_embedder` must be objects. Found: {shown(options)}.")
     kind = check_choice("token_embedder.name", _name(embedder), ("cnn", "lstm"))
     has_characters = check_integer("char_dim", embedder.get("char_dim"), 0, MAX_SIZE) > 0
     if check_choice("encoder.name", _name(encoder), ("elmo", "lstm")) == "lstm":

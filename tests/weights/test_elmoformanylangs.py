@@ -292,11 +292,17 @@ def test_an_architecture_that_is_not_the_tensors_is_refused(folder, section, val
 def test_an_architecture_has_two_sections(folder):
     write_json(folder / PUBLISHED, {"encoder": 3})
     with pytest.raises(
-        ValueError, match=f"{PUBLISHED}: `encoder` and `token_embedder` must be objects. Found"
+        ValueError, match=f"{PUBLISHED}: `encoder`, `token_embedder` must be objects. Found"
     ):
         read_elmoformanylangs(folder)
     write_json(folder / PUBLISHED, {})
-    with pytest.raises(ValueError, match="`encoder` and `token_embedder` must be objects"):
+    with pytest.raises(ValueError, match="`encoder`, `token_embedder` must be objects"):
+        read_elmoformanylangs(folder)
+
+
+def test_an_architecture_is_json(folder):
+    (folder / PUBLISHED).write_text("<html>")
+    with pytest.raises(ValueError, match=f"^[^ ]*{PUBLISHED} is not a JSON file"):
         read_elmoformanylangs(folder)
 
 
