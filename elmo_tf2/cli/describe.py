@@ -14,6 +14,7 @@ from elmo_tf2.config import ElmoConfig
 from elmo_tf2.convert import num_parameters
 from elmo_tf2.weights import Kind, Mix, read_weights
 from elmo_tf2.weights.checkpoint_variables import open_checkpoint
+from elmo_tf2.weights.exported_model import exported_config
 from elmo_tf2.weights.hdf5 import open_hdf5
 from elmo_tf2.weights.model_folder import SOFTMAX_FILE
 from elmo_tf2.weights.schema import SOFTMAX
@@ -126,6 +127,10 @@ def saved_model_rows(path: Path) -> Rows:
     if variables:
         yield "parameters", f"{sum(sizes.values()):,}, of which {trainable:,} are trainable"
     yield from _tokenizer_rows(graph)
+    config = exported_config(path) if variables else None
+    if config is not None:
+        known = ("parameters", "tokenizer")
+        yield from (row for row in config_rows(config, 0) if row[0] not in known)
     keys = {variable.name.rpartition("mix_0/")[2]: key for key, variable in variables.items()}
     if {"w", "gamma"} <= set(keys):
         checkpoint = open_checkpoint(path / "variables" / "variables")

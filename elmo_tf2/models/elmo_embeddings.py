@@ -15,7 +15,7 @@ from elmo_tf2.layers import ScalarMix
 from elmo_tf2.layers.lstm import Gradient
 from elmo_tf2.layers.ragged import mean_of_rows, to_padded
 from elmo_tf2.models.bilm import BiLM
-from elmo_tf2.models.bilm_arrays import set_bilm_arrays
+from elmo_tf2.models.bilm_arrays import bilm_arrays, set_bilm_arrays
 from elmo_tf2.models.eager_encoding import encode_eagerly
 from elmo_tf2.models.preprocessor import (
     SENTENCES_AS_WORDS,
@@ -28,7 +28,7 @@ from elmo_tf2.models.preprocessor import (
 )
 from elmo_tf2.presets import PresetsAttribute, preset_folder, preset_names
 from elmo_tf2.validation import check_bool, check_choice, check_integer
-from elmo_tf2.weights import ElmoWeights, read_model_folder
+from elmo_tf2.weights import ElmoWeights, Mix, read_model_folder, write_model_folder
 
 
 @keras.saving.register_keras_serializable(package="elmo_tf2")
@@ -217,6 +217,44 @@ class ElmoEmbeddings(keras.layers.Layer):
         layer.build()
         set_bilm_arrays(layer.encoder, weights.arrays)
         return layer
+
+    def save_to_folder(
+        self,
+        path: str | os.PathLike[str],
+        overwrite: bool = False,
+        dtype: str = "float32",
+        mix: int | None = None,
+    ) -> None:
+        """Writes the layer's sizes and weights, trained or not, as a model folder.
+
+        `from_folder` and the commands read it. It has no `layer_norm`, `l2` or `dropout`.
+
+        Args:
+            path: the folder to make.
+            overwrite: whether it may take the place of another model folder.
+            dtype: "float32", or "float16" for half the size, as of `write_model_folder`.
+            mix: the number of the mix to write, from 0. None: the only one, if there is one.
+
+        Raises:
+            FileExistsError: if there is something at `path` that may not be replaced.
+            ValueError: if `mix` is None with several mixes, or there is no such mix.
+        """
+        if not self.built:
+            self.build()
+        if mix is None and len(self.mixes) > 1:
+            raise ValueError(
+                f"A model folder holds one mix. Received: a layer with {len(self.mixes)} mixes and "
+                "mix=None. Pass the number of one, such as `mix=0`."
+            )
+        if mix is not None:
+            check_integer("mix", mix, 0, len(self.mixes) - 1)
+        chosen = [
+            Mix(tuple(of.w.numpy().tolist()), float(of.gamma.numpy()))
+            for of in (self.mixes if mix is None else [self.mixes[mix]])
+        ]
+        arrays = bilm_arrays(self.encoder)
+        weights = ElmoWeights(self.config, arrays, *chosen, source=f"layer {self.name!r}")
+        write_model_folder(weights, path, overwrite, dtype)
 
     @property
     def layer_weights(self) -> np.ndarray | list[np.ndarray]:

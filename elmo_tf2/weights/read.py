@@ -7,6 +7,7 @@ from pathlib import Path
 from elmo_tf2.data.vocabulary_file import read_vocabulary
 from elmo_tf2.files import StrPath
 from elmo_tf2.weights.elmo_weights import ElmoWeights
+from elmo_tf2.weights.exported_model import read_exported_model
 from elmo_tf2.weights.files import find_options
 from elmo_tf2.weights.kinds import detect
 from elmo_tf2.weights.model_folder import read_bilm_hdf5, read_model_folder
@@ -25,7 +26,8 @@ def read_weights(
 
     Args:
         path: a model folder; a weight file of bilm-tf or AllenNLP; a training checkpoint of
-            bilm-tf or its folder; the folder of a pretraining run; or that of a TF1 Hub module.
+            bilm-tf or its folder; the folder of a pretraining run, of a TF1 Hub module, or of a
+            SavedModel that `export_saved_model` wrote, perhaps trained and saved again.
         options: JSON file with the sizes, if it is not the only one beside the weights.
         vocab: text file with the words, if it is not `vocab.txt` in the folder.
         read_softmax: whether to read a language model's output layer, if there is one. To embed
@@ -67,12 +69,12 @@ def read_weights(
         if vocab is None:
             return weights
         return dataclasses.replace(weights, vocabulary=read_vocabulary(vocab))
-    if kind == "vocabulary embeddings":
-        raise ValueError(
-            f"{path} holds word vectors of a vocabulary, not a model's weights. Give the model "
-            "they were computed with."
-        )
+    if kind == "saved model":
+        weights = read_exported_model(path, options)
+        if vocab is None:
+            return weights
+        return dataclasses.replace(weights, vocabulary=read_vocabulary(vocab))
     raise ValueError(
-        f"{path} is a SavedModel of TensorFlow 2, from which weights are not read. Give the model "
-        "folder it was exported from."
+        f"{path} holds word vectors of a vocabulary, not a model's weights. Give the model "
+        "they were computed with."
     )
