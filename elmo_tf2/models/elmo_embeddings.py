@@ -15,8 +15,9 @@ from elmo_tf2.layers import ScalarMix
 from elmo_tf2.layers.lstm import Gradient
 from elmo_tf2.layers.ragged import mean_of_rows, to_padded
 from elmo_tf2.models.bilm import BiLM
-from elmo_tf2.models.bilm_arrays import bilm_arrays, set_bilm_arrays
+from elmo_tf2.models.bilm_arrays import set_bilm_arrays
 from elmo_tf2.models.eager_encoding import encode_eagerly
+from elmo_tf2.models.elmo_weights_of import weights_of
 from elmo_tf2.models.preprocessor import (
     SENTENCES_AS_WORDS,
     WordMask,
@@ -28,7 +29,7 @@ from elmo_tf2.models.preprocessor import (
 )
 from elmo_tf2.presets import PresetsAttribute, preset_folder, preset_names
 from elmo_tf2.validation import check_bool, check_choice, check_integer
-from elmo_tf2.weights import ElmoWeights, Mix, read_model_folder, write_model_folder
+from elmo_tf2.weights import ElmoWeights, read_model_folder, write_model_folder
 
 
 @keras.saving.register_keras_serializable(package="elmo_tf2")
@@ -239,22 +240,7 @@ class ElmoEmbeddings(keras.layers.Layer):
             FileExistsError: if there is something at `path` that may not be replaced.
             ValueError: if `mix` is None with several mixes, or there is no such mix.
         """
-        if not self.built:
-            self.build()
-        if mix is None and len(self.mixes) > 1:
-            raise ValueError(
-                f"A model folder holds one mix. Received: a layer with {len(self.mixes)} mixes and "
-                "mix=None. Pass the number of one, such as `mix=0`."
-            )
-        if mix is not None:
-            check_integer("mix", mix, 0, len(self.mixes) - 1)
-        chosen = [
-            Mix(tuple(of.w.numpy().tolist()), float(of.gamma.numpy()))
-            for of in (self.mixes if mix is None else [self.mixes[mix]])
-        ]
-        arrays = bilm_arrays(self.encoder)
-        weights = ElmoWeights(self.config, arrays, *chosen, source=f"layer {self.name!r}")
-        write_model_folder(weights, path, overwrite, dtype)
+        write_model_folder(weights_of(self, mix), path, overwrite, dtype)
 
     @property
     def layer_weights(self) -> np.ndarray | list[np.ndarray]:

@@ -10,15 +10,15 @@ import tensorflow as tf
 from elmo_tf2.models import ElmoEmbeddings, bilm_arrays
 from elmo_tf2.saved_model import export_saved_model
 from elmo_tf2.weights import read_weights, write_model_folder
-from tests.saved_models import MIX, made_once, one_layer
+from tests.saved_models import MIX, one_layer
 from tests.small_elmo import CONFIG, random_elmo
 
 SENTENCES = ["the cat is on the mat", "dogs"]
 
 
 @pytest.fixture(scope="module")
-def exported(shared):
-    return made_once(shared, "one_layer")
+def exported(shared_export):
+    return shared_export("one_layer")
 
 
 def assert_same(weights, elmo):
@@ -41,7 +41,8 @@ def test_an_export_gives_its_weights_back(tmp_path, changes):
 
 def test_a_model_folder_of_an_export_gives_its_vectors(exported, tmp_path):
     write_model_folder(read_weights(exported), tmp_path / "model")
-    expected = tf.saved_model.load(str(exported)).elmo(SENTENCES)["elmo"]
+    loaded = tf.saved_model.load(str(exported))
+    expected = loaded.elmo(SENTENCES)["elmo"]
     vectors = ElmoEmbeddings.from_folder(tmp_path / "model")(SENTENCES)
     np.testing.assert_allclose(vectors, expected, atol=1e-5)
 
@@ -84,11 +85,13 @@ def test_an_encoder_that_trained_in_a_model_of_tf_keras_comes_back(tmp_path):
     np.testing.assert_allclose(changed(SENTENCES), layer(tf.constant(SENTENCES)), atol=1e-5)
 
 
-def test_an_export_in_a_model_of_keras_3_comes_back(exported, tmp_path):
+def test_an_export_in_a_model_of_keras_3_comes_back_with_its_options(exported, tmp_path):
     strings = keras.Input((), dtype="string")
     layer = keras.layers.TFSMLayer(str(exported), call_endpoint="default")
     keras.Model(strings, layer(strings)).export(tmp_path / "model", verbose=False)
-    assert_same(read_weights(tmp_path / "model"), one_layer())
+    one_layer().save_to_folder(tmp_path / "folder")  # Keras keeps the trained variables alone
+    options = tmp_path / "folder" / "options.json"
+    assert_same(read_weights(tmp_path / "model", options), one_layer())
 
 
 def test_two_models_in_one_are_refused(exported, tmp_path):
