@@ -25,4 +25,6 @@ def weights_of(elmo: "ElmoEmbeddings", mix: int | None = None) -> ElmoWeights:
         mixes = [mixes[mix]]
     found = [Mix(tuple(of.w.numpy().tolist()), float(of.gamma.numpy())) for of in mixes]
     arrays = bilm_arrays(elmo.encoder)
-    return ElmoWeights(elmo.config, arrays, *found, source=f"layer {elmo.name!r}")
+    return ElmoWeights(
+        elmo.config, arrays, found[0] if found else None, source=f"layer {elmo.name!r}"
+    )

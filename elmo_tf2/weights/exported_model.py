@@ -39,16 +39,14 @@ def read_exported_model(folder: StrPath, options_file: StrPath | None = None) ->
     folder = Path(folder)
     checkpoint, keys = _open(folder)
     names = _the_only_elmo(folder, keys)
-    if options_file is not None:
-        config = ElmoConfig.from_file(options_file)
-    else:
-        config = _stored_config(folder, checkpoint, keys)
-        if config is None:
-            raise ValueError(
-                f"{folder} does not store its sizes: it was exported by an earlier version, or is "
-                "a part of a model that did not keep them. Give the options.json of the model it "
-                "was exported from (`options`, on the command line `--options FILE`)."
-            )
+    stored = _stored_config(folder, checkpoint, keys) if options_file is None else None
+    config = ElmoConfig.from_file(options_file) if options_file is not None else stored
+    if config is None:
+        raise ValueError(
+            f"{folder} does not store its sizes: it was exported by an earlier version, or is "
+            "a part of a model that did not keep them. Give the options.json of the model it "
+            "was exported from (`options`, on the command line `--options FILE`)."
+        )
     mix = by_name(MIX, (names.pop(name, "") for name in _MIX))
     weights = encoder_weights(config)
     ours = {_exported_name(weight): weight.name for weight in weights}
