@@ -56,7 +56,7 @@ def token_vector(model, token):
     parts = []
     if model.config["word_dim"]:
         parts.append(model.arrays["embedding"][word_id(model, token)])
-    if model.config["char_embedding_dim"]:
+    if model.config["filters"]:
         parts.append(cnn(model, char_ids(model, token)))
     projection = model.arrays["CNN_proj/W_proj"].astype(np.float64)
     return np.concatenate(parts) @ projection + model.arrays["CNN_proj/b_proj"]

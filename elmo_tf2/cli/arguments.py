@@ -77,7 +77,7 @@ def checked_model(
 
     path = find_model(model)
     kind = detect(path)
-    if only_weights and kind in ("saved model", "vocabulary embeddings"):
+    if only_weights and kind == "vocabulary embeddings":
         read_weights(path)  # whose error says what to give instead
     if options is None and kind == "model folder":
         options = find_options(the_only(find_weights(path), path, WEIGHTS_FILE))

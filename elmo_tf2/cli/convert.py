@@ -21,6 +21,7 @@ Examples:
   elmo-tf2 convert elmo_2x4096_512_2048cnn_2xhighway_weights.hdf5 elmo
   elmo-tf2 convert checkpoints/model.ckpt-935588 elmo --vocab vocab.txt
   elmo-tf2 convert run elmo --dtype float16
+  elmo-tf2 convert saved_model elmo
 """  # noqa: E501
 
 
@@ -38,7 +39,8 @@ def convert(
             "SOURCE",
             "A weight file of bilm-tf or AllenNLP (HDF5, with its options beside it), a "
             "training checkpoint of bilm-tf or its folder, a TF1 Hub module's folder (such as "
-            "google/elmo/3), the folder of a pretraining run, or a model folder.",
+            "google/elmo/3), the folder of a pretraining run, a SavedModel of `export`, trained or "
+            "not, or a model folder.",
         ),
     ],
     dest: Annotated[

@@ -14,6 +14,7 @@ from elmo_tf2.config import ElmoConfig
 from elmo_tf2.convert import num_parameters
 from elmo_tf2.weights import Kind, Mix, read_weights
 from elmo_tf2.weights.checkpoint_variables import open_checkpoint
+from elmo_tf2.weights.exported_model import exported_config
 from elmo_tf2.weights.hdf5 import open_hdf5
 from elmo_tf2.weights.model_folder import SOFTMAX_FILE
 from elmo_tf2.weights.schema import SOFTMAX
@@ -41,14 +42,10 @@ def file_rows(path: Path, kind: Kind) -> Rows:
 
 def config_rows(config: ElmoConfig, parameters: int, from_shapes: bool = False) -> Rows:
     """The sizes of a model."""
-    filters = ", ".join(f"{width}x{number}" for width, number in config.filters)
     is_projected = config.has_projection
     projection = f"projected to {config.projection_dim}" if is_projected else "not projected"
-    most_bytes = config.max_characters - 2  # without a word's two end marks
     yield "parameters", f"{parameters:,}"
-    yield "characters", f"vectors of {config.char_embedding_dim}, words cut to {most_bytes} bytes"
-    yield "filters", f"{filters} (width x number)"
-    yield "highway layers", str(config.num_highway_layers)
+    yield from _token_embedder_rows(config)
     yield "LSTM layers", f"{config.num_layers} a direction, {config.units} units, {projection}"
     yield "vectors", f"{config.num_layers + 1} layers of {config.layer_dim} a word"
     if from_shapes:
@@ -62,7 +59,26 @@ def config_rows(config: ElmoConfig, parameters: int, from_shapes: bool = False) 
     else:
         yield "skip connections", "yes" if config.use_skip_connections else "no"
     yield "tokenizer", config.tokenizer
-    yield "boundaries", "<S> and </S> added inside" if config.sentence_boundaries else "none"
+    yield (
+        "boundaries",
+        " and ".join(config.bos_eos) + " added inside" if config.sentence_boundaries else "none",
+    )
+
+
+def _token_embedder_rows(config: ElmoConfig) -> Rows:
+    if config.token_embedder == "elmoformanylangs":
+        yield "kind", "ELMoForManyLangs"
+    if config.word_dim:
+        yield "words", f"{len(config.words):,} with vectors of {config.word_dim}"
+    if config.filters:
+        filters = ", ".join(f"{width}x{number}" for width, number in config.filters)
+        most = config.max_characters - 2  # without a word's two end marks
+        of_bytes = config.token_embedder == "char_cnn"
+        number, unit = ("", "bytes") if of_bytes else (f"{len(config.characters):,}, ", "of them")
+        dim = config.char_embedding_dim
+        yield "characters", f"{number}vectors of {dim}, words cut to {most} {unit}"
+        yield "filters", f"{filters} (width x number)"
+        yield "highway layers", str(config.num_highway_layers)
 
 
 def _clip(bound: float | None) -> str:
@@ -126,6 +142,10 @@ def saved_model_rows(path: Path) -> Rows:
     if variables:
         yield "parameters", f"{sum(sizes.values()):,}, of which {trainable:,} are trainable"
     yield from _tokenizer_rows(graph)
+    config = exported_config(path) if variables else None
+    if config is not None:
+        known = ("parameters", "tokenizer")
+        yield from (row for row in config_rows(config, 0) if row[0] not in known)
     keys = {variable.name.rpartition("mix_0/")[2]: key for key, variable in variables.items()}
     if {"w", "gamma"} <= set(keys):
         checkpoint = open_checkpoint(path / "variables" / "variables")

@@ -17,6 +17,7 @@ from elmo_tf2.layers.ragged import mean_of_rows, to_padded
 from elmo_tf2.models.bilm import BiLM
 from elmo_tf2.models.bilm_arrays import set_bilm_arrays
 from elmo_tf2.models.eager_encoding import encode_eagerly
+from elmo_tf2.models.elmo_weights_of import weights_of
 from elmo_tf2.models.preprocessor import (
     SENTENCES_AS_WORDS,
     WordMask,
@@ -28,7 +29,13 @@ from elmo_tf2.models.preprocessor import (
 )
 from elmo_tf2.presets import PresetsAttribute, preset_folder, preset_names
 from elmo_tf2.validation import check_bool, check_choice, check_integer
-from elmo_tf2.weights import ElmoWeights, read_model_folder
+from elmo_tf2.weights import (
+    ElmoWeights,
+    read_elmoformanylangs,
+    read_model_folder,
+    write_model_folder,
+)
+from elmo_tf2.weights.elmoformanylangs import is_elmoformanylangs
 
 
 @keras.saving.register_keras_serializable(package="elmo_tf2")
@@ -185,7 +192,8 @@ class ElmoEmbeddings(keras.layers.Layer):
         values, unless `initial_weights` or `initial_gamma` does.
 
         Args:
-            folder: `options.json` and `weights.hdf5`, as bilm-tf's or as `elmo-tf2 convert` makes.
+            folder: `options.json` and `weights.hdf5`, as bilm-tf's or as `elmo-tf2 convert` makes;
+                or a folder of ELMoForManyLangs.
             **kwargs: arguments of the constructor.
 
         Returns:
@@ -197,6 +205,8 @@ class ElmoEmbeddings(keras.layers.Layer):
         """
         if os.fspath(folder) in preset_names() and not os.path.isdir(folder):
             raise FileNotFoundError(f"There is no folder {folder!r}; of a preset: from_preset.")
+        if is_elmoformanylangs(folder):
+            return cls.from_weights(read_elmoformanylangs(folder), **kwargs)
         return cls.from_weights(read_model_folder(folder, read_softmax=False), **kwargs)
 
     @classmethod
@@ -217,6 +227,29 @@ class ElmoEmbeddings(keras.layers.Layer):
         layer.build()
         set_bilm_arrays(layer.encoder, weights.arrays)
         return layer
+
+    def save_to_folder(
+        self,
+        path: str | os.PathLike[str],
+        overwrite: bool = False,
+        dtype: str = "float32",
+        mix: int | None = None,
+    ) -> None:
+        """Writes the layer's sizes and weights, trained or not, as a model folder.
+
+        `from_folder` and the commands read it. It has no `layer_norm`, `l2` or `dropout`.
+
+        Args:
+            path: the folder to make.
+            overwrite: whether it may take the place of another model folder.
+            dtype: "float32", or "float16" for half the size, as of `write_model_folder`.
+            mix: the number of the mix to write, from 0. None: the only one, if there is one.
+
+        Raises:
+            FileExistsError: if there is something at `path` that may not be replaced.
+            ValueError: if `mix` is None with several mixes, or there is no such mix.
+        """
+        write_model_folder(weights_of(self, mix), path, overwrite, dtype)
 
     @property
     def layer_weights(self) -> np.ndarray | list[np.ndarray]:

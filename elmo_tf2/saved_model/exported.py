@@ -1,10 +1,12 @@
 """The object that `hub.load` gives, made of a layer of Keras."""
 
 import itertools
+import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from elmo_tf2.characters import checked_lengths
@@ -13,6 +15,7 @@ from elmo_tf2.layers.ragged import from_padded, mean_of_rows, to_padded
 from elmo_tf2.models import ElmoEmbeddings
 from elmo_tf2.models.word_table import WordTable
 from elmo_tf2.saved_model.contract import SEQUENCE_LEN, SIGNATURES, STRINGS, TOKENS, Tensor
+from elmo_tf2.weights.exported_model import LAYER_NORM, OPTIONS_VARIABLE
 from elmo_tf2.word_ids import words_to_ids
 
 
@@ -62,6 +65,12 @@ class ExportedElmo(tf.train.Checkpoint):
         self._encode = _encoding(elmo, list(self.variables), self._table, trainable == "all")
         if self._table is not None:
             self.variables.append(self._table.vectors)
+        options = {**elmo.config.to_options(), LAYER_NORM: mix.layer_norm}
+        self._options = tf.Variable(  # as bytes, since strings are on processors alone
+            np.frombuffer(json.dumps(options).encode(), np.uint8),
+            trainable=False,
+            name=OPTIONS_VARIABLE,
+        )
         self._is_listing = False
 
     @tf.function(input_signature=[_STRINGS], autograph=False)

@@ -7,6 +7,7 @@ finds its files and renames what they hold; `assemble` checks that and makes `El
 from elmo_tf2.data.vocabulary_file import read_vocabulary, write_vocabulary
 from elmo_tf2.weights.check import check_shapes
 from elmo_tf2.weights.elmo_weights import ElmoWeights, Mix, Softmax
+from elmo_tf2.weights.elmoformanylangs import read_elmoformanylangs
 from elmo_tf2.weights.kinds import KINDS, Kind, detect
 from elmo_tf2.weights.model_folder import read_bilm_hdf5, read_model_folder, write_model_folder
 from elmo_tf2.weights.read import read_weights
@@ -30,6 +31,7 @@ __all__ = [
     "detect",
     "expected_shapes",
     "read_bilm_hdf5",
+    "read_elmoformanylangs",
     "read_model_folder",
     "read_tf1_checkpoint",
     "read_tf1_hub",

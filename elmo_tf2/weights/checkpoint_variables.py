@@ -16,7 +16,7 @@ from elmo_tf2.weights.elmo_weights import as_finite_float32
 if TYPE_CHECKING:
     import tensorflow as tf
 
-_OBJECT_GRAPH = "_CHECKPOINTABLE_OBJECT_GRAPH"
+OBJECT_GRAPH = "_CHECKPOINTABLE_OBJECT_GRAPH"
 
 
 def _damage() -> tuple[type[Exception], ...]:
@@ -37,7 +37,7 @@ class CheckpointVariables(NamedTuple):
     @property
     def is_of_objects(self) -> bool:
         """Whether `tf.train.Checkpoint` or `tf.saved_model.save` of TensorFlow 2 wrote it."""
-        return _OBJECT_GRAPH in self.shapes
+        return OBJECT_GRAPH in self.shapes
 
     def check_stored(self, names: Iterable[str]) -> None:
         """Checks that these variables are float arrays no larger than the checkpoint's data."""

@@ -13,11 +13,19 @@ from typing import Any
 
 import numpy as np
 
-from elmo_tf2.config import ACTIVATIONS, MAX_CHARACTERS, MAX_LAYERS, MAX_SIZE, check_filters
+from elmo_tf2.config import (
+    ACTIVATIONS,
+    MAX_CHARACTERS,
+    MAX_LAYERS,
+    MAX_SIZE,
+    ElmoConfig,
+    check_filters,
+)
+from elmo_tf2.dictionary import Dictionary
 from elmo_tf2.files import StrPath, check_file
 from elmo_tf2.options import read_options
 from elmo_tf2.validation import check_choice, check_integer, check_positive, shown
-from elmo_tf2.weights.elmo_weights import as_finite_float32
+from elmo_tf2.weights.elmo_weights import ElmoWeights, as_finite_float32
 from elmo_tf2.weights.torch_state_dict import read_state_dict
 
 _CONFIG, _EMBEDDER, _ENCODER = "config.json", "token_embedder.pkl", "encoder.pkl"
@@ -49,8 +57,35 @@ def is_elmoformanylangs(folder: StrPath) -> bool:
     return sum(Path(folder, name).is_file() for name in (_CONFIG, _EMBEDDER, _ENCODER)) >= 2
 
 
-def read_elmoformanylangs(folder: StrPath) -> ManyLangsModel:
-    """Reads a model folder of ELMoForManyLangs; nothing in its pickles is run."""
+def read_elmoformanylangs(folder: StrPath) -> ElmoWeights:
+    """Reads a model folder of ELMoForManyLangs.
+
+    Nothing in its pickles is run.
+
+    Args:
+        folder: `config.json`, `encoder.pkl`, `token_embedder.pkl` and the dictionaries.
+
+    Returns:
+        The weights; `config.words` and `config.characters` are the dictionaries.
+
+    Raises:
+        FileNotFoundError: if a file is missing.
+        ValueError: if a file is damaged, does not fit the others, or has more in it than tensors.
+
+    Reference:
+     - [ELMoForManyLangs](https://github.com/HIT-SCIR/ELMoForManyLangs)
+    """
+    model = read_many_langs_model(folder)
+    config = ElmoConfig(
+        **model.config,
+        words=Dictionary(model.words),
+        characters=Dictionary(model.characters),
+    )
+    return ElmoWeights(config, model.arrays, source=model.source)
+
+
+def read_many_langs_model(folder: StrPath) -> ManyLangsModel:
+    """The parts of `read_elmoformanylangs`."""
     folder = Path(os.path.expanduser(folder))
     for name in (_CONFIG, _EMBEDDER, _ENCODER):
         check_file(folder / name, "file of a model of ELMoForManyLangs")
@@ -67,7 +102,6 @@ def read_elmoformanylangs(folder: StrPath) -> ManyLangsModel:
     _check(folder / _EMBEDDER, embedder, _embedder_shapes(config, shapes[0]), source)
     words = _dictionary(folder / "word.dic", embedder.get(_WORD_TABLE), ("<oov>",))
     characters = _dictionary(folder / "char.dic", embedder.get(_CHAR_TABLE), _NEEDED_CHARS)
-    config |= {"num_words": len(words), "num_characters": len(characters)}
     arrays = _embedder_arrays(config, embedder) | _encoder_arrays(config, encoder)
     return ManyLangsModel(config, arrays, words, characters, str(folder))
 
@@ -118,7 +152,7 @@ def _config(options: Mapping[str, Any]) -> dict[str, Any]:
     filters = check_filters(embedder.get("filters"), characters) if has_characters else ()
     return {
         "filters": filters,
-        "char_embedding_dim": embedder["char_dim"],
+        **({"char_embedding_dim": embedder["char_dim"]} if filters else {}),
         "max_characters": characters,
         "activation": check_choice("activation", activation, ACTIVATIONS),
         "num_highway_layers": integer(embedder, "n_highway", 0, MAX_LAYERS) if filters else 0,
@@ -177,7 +211,7 @@ def _shapes(tensors: Arrays) -> Shapes:
 
 def _embedder_shapes(config: Mapping[str, Any], found: Shapes) -> Shapes:
     """The tensors of `token_embedder.pkl`; the tables have as many rows as they have."""
-    chars, words = config["char_embedding_dim"], config["word_dim"]
+    chars, words = config.get("char_embedding_dim", 0), config["word_dim"]
     projected = config["projection_dim"]
     total = sum(number for _, number in config["filters"])
     tables = {_WORD_TABLE: words, _CHAR_TABLE: chars}

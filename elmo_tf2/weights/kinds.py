@@ -11,6 +11,7 @@ import h5py
 
 from elmo_tf2.files import StrPath, check_file
 from elmo_tf2.weights.checkpoint_variables import open_checkpoint
+from elmo_tf2.weights.elmoformanylangs import is_elmoformanylangs
 from elmo_tf2.weights.files import (
     OPTIONS_FILE,
     SOFTMAX_FILE,
@@ -26,6 +27,7 @@ from elmo_tf2.weights.tf1_checkpoint import checkpoint_prefix
 
 Kind = Literal[
     "model folder",
+    "elmoformanylangs",
     "bilm hdf5",
     "vocabulary embeddings",
     "pretraining run",
@@ -131,6 +133,8 @@ def _kind_of_folder(folder: Path) -> Kind | None:
         return "saved model" if is_of_tf2 else "tf1 hub module"
     if is_pretraining_run(folder):
         return "pretraining run"
+    if is_elmoformanylangs(folder):
+        return "elmoformanylangs"
     weight_files = find_weights(folder)
     checkpoints = visible_files(folder, "checkpoint") + visible_files(folder, "*.index")
     if weight_files and checkpoints:

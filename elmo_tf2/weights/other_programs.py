@@ -13,8 +13,8 @@ _MAGNITUDE = (
     "weights that it was made of."
 )
 _FOR_MANY_LANGS = (
-    "is of a model of ELMoForManyLangs (PyTorch), which computes otherwise than bilm-tf's, and "
-    "can't be read here."
+    "is a part of a model of ELMoForManyLangs. Give its folder, which has config.json and the "
+    "dictionaries beside it."
 )
 _FOR_MANY_LANGS_FILES = ("encoder.pkl", "token_embedder.pkl")
 _KERAS = (
@@ -69,8 +69,6 @@ def _what_is_zipped(path: Path) -> str:
 
 def other_programs_folder(folder: Path) -> str | None:
     """The same of a folder."""
-    if all((folder / name).exists() for name in _FOR_MANY_LANGS_FILES):
-        return _FOR_MANY_LANGS
     files = [path for path in folder.iterdir() if path.is_file()]
     found = [what for what in map(other_programs_file, files) if what in (_TORCH, _MAGNITUDE)]
     return f"holds no weights that can be read, but a file that {found[0]}" if found else None

@@ -6,7 +6,7 @@ import shutil
 import numpy as np
 import pytest
 
-from elmo_tf2.weights.elmoformanylangs import is_elmoformanylangs, read_elmoformanylangs
+from elmo_tf2.weights.elmoformanylangs import is_elmoformanylangs, read_many_langs_model
 from tests import elmoformanylangs_reference as reference
 from tests.numpy_reference import relu, sigmoid
 from tests.weights import torch_files as torch
@@ -116,7 +116,7 @@ def assert_same(actual, expected):
 
 
 def test_sizes_and_dictionaries_are_read(folder):
-    model = read_elmoformanylangs(folder)
+    model = read_many_langs_model(folder)
     assert model.config == {
         "filters": ((3, 4), (1, 2)),
         "char_embedding_dim": 4,
@@ -132,8 +132,6 @@ def test_sizes_and_dictionaries_are_read(folder):
         "always_project": True,
         "token_embedder": "elmoformanylangs",
         "word_dim": 2,
-        "num_words": len(WORDS),
-        "num_characters": len(CHARACTERS),
     }
     assert model.words == tuple(WORDS)
     assert model.characters == tuple(CHARACTERS)
@@ -143,7 +141,7 @@ def test_sizes_and_dictionaries_are_read(folder):
 
 def test_weights_get_bilm_tfs_layout(folder, tensors):
     """They compute what the original's equations do with its own tensors."""
-    model = read_elmoformanylangs(folder)
+    model = read_many_langs_model(folder)
     theirs = tensors["token_embedder.pkl"]
     ids = reference.char_ids(model, "cat")
     x = theirs["char_emb_layer.embedding.weight"][ids]
@@ -183,21 +181,21 @@ def test_weights_get_bilm_tfs_layout(folder, tensors):
 
 
 def test_without_its_architecture_a_published_model_has_the_tensors_sizes(folder):
-    expected = read_elmoformanylangs(folder)
+    expected = read_many_langs_model(folder)
     (folder / PUBLISHED).unlink()
-    assert_same(read_elmoformanylangs(folder), expected)
+    assert_same(read_many_langs_model(folder), expected)
 
 
 @pytest.mark.parametrize(
     "named", ["sizes.json", "./sizes.json", "configs/sizes.json", "C:\\x\\sizes.json"]
 )
 def test_the_architecture_is_where_config_json_names_it(folder, named):
-    expected = read_elmoformanylangs(folder)
+    expected = read_many_langs_model(folder)
     write_json(folder / "config.json", {"config_path": named})
     place = folder / ("configs/sizes.json" if "configs" in named else "sizes.json")
     place.parent.mkdir(exist_ok=True)
     (folder / PUBLISHED).rename(place)
-    assert_same(read_elmoformanylangs(folder), expected)
+    assert_same(read_many_langs_model(folder), expected)
 
 
 @pytest.mark.parametrize("is_absolute", [True, False])
@@ -206,14 +204,14 @@ def test_no_file_outside_of_the_folder_is_read(folder, is_absolute):
     outside.write_text("not JSON")
     named = str(outside) if is_absolute else f"../{PUBLISHED}"
     write_json(folder / "config.json", {"config_path": named})
-    read_elmoformanylangs(folder)
+    read_many_langs_model(folder)
     (folder / PUBLISHED).unlink()
-    read_elmoformanylangs(folder)
+    read_many_langs_model(folder)
 
 
 def test_no_clip_is_null_or_zero(folder):
     edit(folder / PUBLISHED, "encoder", cell_clip=None, proj_clip=0)
-    config = read_elmoformanylangs(folder).config
+    config = read_many_langs_model(folder).config
     assert config["cell_clip"] is None
     assert config["projection_clip"] is None
 
@@ -221,7 +219,7 @@ def test_no_clip_is_null_or_zero(folder):
 def test_names_are_compared_without_case(folder):
     edit(folder / PUBLISHED, "encoder", name="ELMo")
     edit(folder / PUBLISHED, "token_embedder", name="CNN")
-    read_elmoformanylangs(folder)
+    read_many_langs_model(folder)
 
 
 def without(part, tensors):
@@ -240,23 +238,22 @@ def test_a_model_of_words_alone_needs_no_characters(folder, tensors, name):
     save(folder, "token_embedder.pkl", without("characters", tensors))
     (folder / "char.dic").unlink()
     edit(folder / PUBLISHED, "token_embedder", char_dim=0, name=name)
-    model = read_elmoformanylangs(folder)
+    model = read_many_langs_model(folder)
     assert model.config["filters"] == model.characters == ()
     assert model.config["max_characters"] == (50 if name == "cnn" else 10_000)
-    assert model.config["num_characters"] == model.config["num_highway_layers"] == 0
+    assert model.config["num_highway_layers"] == 0
     assert not [name for name in model.arrays if name.startswith(("char", "CNN/", "CNN_high"))]
     if name == "cnn":
         (folder / PUBLISHED).unlink()
-        assert_same(read_elmoformanylangs(folder), model)
+        assert_same(read_many_langs_model(folder), model)
 
 
 def test_a_model_of_characters_alone_needs_no_words(folder, tensors):
     save(folder, "token_embedder.pkl", without("words", tensors))
     (folder / "word.dic").unlink()
     edit(folder / PUBLISHED, "token_embedder", word_dim=0)
-    model = read_elmoformanylangs(folder)
+    model = read_many_langs_model(folder)
     assert model.words == ()
-    assert model.config["num_words"] == 0
     assert "embedding" not in model.arrays
 
 
@@ -286,7 +283,7 @@ def test_a_model_of_characters_alone_needs_no_words(folder, tensors):
 def test_an_architecture_that_is_not_the_tensors_is_refused(folder, section, values, message):
     edit(folder / PUBLISHED, section, **values)
     with pytest.raises(ValueError, match=f"(?s){PUBLISHED}.*{message}"):
-        read_elmoformanylangs(folder)
+        read_many_langs_model(folder)
 
 
 def test_an_architecture_has_two_sections(folder):
@@ -294,29 +291,29 @@ def test_an_architecture_has_two_sections(folder):
     with pytest.raises(
         ValueError, match=f"{PUBLISHED}: `encoder`, `token_embedder` must be objects. Found"
     ):
-        read_elmoformanylangs(folder)
+        read_many_langs_model(folder)
     write_json(folder / PUBLISHED, {})
     with pytest.raises(ValueError, match="`encoder`, `token_embedder` must be objects"):
-        read_elmoformanylangs(folder)
+        read_many_langs_model(folder)
 
 
 def test_an_architecture_is_json(folder):
     (folder / PUBLISHED).write_text("<html>")
     with pytest.raises(ValueError, match=f"^[^ ]*{PUBLISHED} is not a JSON file"):
-        read_elmoformanylangs(folder)
+        read_many_langs_model(folder)
 
 
 def test_an_unknown_architecture_must_be_there(folder):
     write_json(folder / "config.json", {"config_path": "/home/me/mine.json"})
     with pytest.raises(FileNotFoundError, match=r"has no file 'mine.json',.*Put it there"):
-        read_elmoformanylangs(folder)
+        read_many_langs_model(folder)
 
 
 @pytest.mark.parametrize("config", [{}, {"config_path": None}, {"config_path": "a\0b"}])
 def test_config_json_names_an_architecture(folder, config):
     write_json(folder / "config.json", config)
     with pytest.raises(ValueError, match="config.json: `config_path` must name a file"):
-        read_elmoformanylangs(folder)
+        read_many_langs_model(folder)
 
 
 @pytest.mark.parametrize(
@@ -339,7 +336,7 @@ def test_tensors_of_no_published_model_are_refused(folder, tensors, file, old, n
     (folder / PUBLISHED).unlink()
     save(folder, file, {key.replace(old, new): value for key, value in tensors[file].items()})
     with pytest.raises(ValueError, match=message):
-        read_elmoformanylangs(folder)
+        read_many_langs_model(folder)
 
 
 @pytest.mark.parametrize("name", ["word_emb_layer.embedding.weight", "convolutions.0.weight"])
@@ -349,7 +346,7 @@ def test_tensors_of_other_axes_are_refused(folder, tensors, name, shape):
     tensors["token_embedder.pkl"][name] = np.ones(shape)
     save(folder, "token_embedder.pkl", tensors["token_embedder.pkl"])
     with pytest.raises(ValueError, match="does not fit the sizes|filters: width|word_dim"):
-        read_elmoformanylangs(folder)
+        read_many_langs_model(folder)
 
 
 @pytest.mark.parametrize("file", SHAPES)
@@ -357,7 +354,7 @@ def test_weights_are_finite(folder, tensors, file):
     next(iter(tensors[file].values()))[0] = np.nan
     save(folder, file, tensors[file])
     with pytest.raises(ValueError, match=f"{file}: `.*` must hold finite float32 numbers"):
-        read_elmoformanylangs(folder)
+        read_many_langs_model(folder)
 
 
 @pytest.mark.parametrize("file", ["config.json", "encoder.pkl", "token_embedder.pkl"])
@@ -365,14 +362,14 @@ def test_a_missing_file_is_named(folder, file):
     (folder / file).unlink()
     assert is_elmoformanylangs(folder)
     with pytest.raises(FileNotFoundError, match=file):
-        read_elmoformanylangs(folder)
+        read_many_langs_model(folder)
 
 
 @pytest.mark.parametrize("file", ["word.dic", "char.dic"])
 def test_a_missing_dictionary_is_named(folder, file):
     (folder / file).unlink()
     with pytest.raises(FileNotFoundError, match=file):
-        read_elmoformanylangs(folder)
+        read_many_langs_model(folder)
 
 
 def test_a_folder_is_known_by_its_files(folder, model_folder):
@@ -399,14 +396,14 @@ def test_a_folder_is_known_by_its_files(folder, model_folder):
 def test_a_dictionary_is_one_of_the_table(folder, text, message):
     (folder / "word.dic").write_bytes(text if isinstance(text, bytes) else text.encode())
     with pytest.raises(ValueError, match=message):
-        read_elmoformanylangs(folder)
+        read_many_langs_model(folder)
 
 
 @pytest.mark.parametrize("name", ["<bos>", "<eos>", "<oov>", "<pad>", "<bow>", "<eow>"])
 def test_six_characters_have_fixed_names(folder, name):
     write_dictionary(folder / "char.dic", [c.replace(name, "zz") for c in CHARACTERS])
     with pytest.raises(ValueError, match=f"char.dic has no entry `{name}`"):
-        read_elmoformanylangs(folder)
+        read_many_langs_model(folder)
 
 
 # The golden models.
@@ -425,7 +422,7 @@ def golden_folder(golden, name):
 @pytest.mark.parametrize("name", GOOD)
 def test_golden_models_give_the_originals_layers(golden, name):
     folder = golden_folder(golden, name)
-    model = read_elmoformanylangs(folder)
+    model = read_many_langs_model(folder)
     # of float32; a mistake gives 0.02 or more
     for files, prefix, atol in (("", "s", 2e-5), ("edge_", "e", 5e-5)):
         sentences = json.loads((folder / f"{files}sentences.json").read_text(encoding="utf-8"))
@@ -439,7 +436,7 @@ def test_golden_models_give_the_originals_layers(golden, name):
 @pytest.mark.parametrize("name", GOOD)
 def test_golden_models_give_the_originals_ids(golden, name):
     folder = golden_folder(golden, name)
-    model = read_elmoformanylangs(folder)
+    model = read_many_langs_model(folder)
     sentences = json.loads((folder / "sentences.json").read_text(encoding="utf-8"))
     with np.load(folder / "ids.npz") as expected:
         for i, sentence in enumerate(sentences):
@@ -454,21 +451,21 @@ def test_golden_models_give_the_originals_ids(golden, name):
 
 @pytest.mark.parametrize("name", GOOD)
 def test_golden_models_are_the_same_in_zip_files(golden, name):
-    zipped = read_elmoformanylangs(golden_folder(golden, f"{name}_zip"))
-    assert_same(zipped, read_elmoformanylangs(golden_folder(golden, name)))
+    zipped = read_many_langs_model(golden_folder(golden, f"{name}_zip"))
+    assert_same(zipped, read_many_langs_model(golden_folder(golden, name)))
 
 
 def test_golden_variants_are_read(golden):
-    expected = read_elmoformanylangs(golden_folder(golden, "noclip"))
+    expected = read_many_langs_model(golden_folder(golden, "noclip"))
     for folder in golden_folder(golden, "variants").iterdir():
-        assert_same(read_elmoformanylangs(folder), expected)
+        assert_same(read_many_langs_model(folder), expected)
 
 
 def test_golden_models_are_read_without_their_architecture(golden, tmp_path):
     folder = golden_folder(golden, "both")
     without = shutil.ignore_patterns("cnn_*.json")
     shutil.copytree(folder, tmp_path / "both", ignore=without, copy_function=shutil.copyfile)
-    assert_same(read_elmoformanylangs(tmp_path / "both"), read_elmoformanylangs(folder))
+    assert_same(read_many_langs_model(tmp_path / "both"), read_many_langs_model(folder))
 
 
 def test_golden_broken_models_give_one_clear_error(golden, tmp_path, monkeypatch):
@@ -479,8 +476,8 @@ def test_golden_broken_models_give_one_clear_error(golden, tmp_path, monkeypatch
     for folder in folders:
         assert is_elmoformanylangs(folder)
         if folder.name in STILL_READ:
-            read_elmoformanylangs(folder)
+            read_many_langs_model(folder)
         else:
             with pytest.raises((ValueError, FileNotFoundError), match=folder.name):
-                read_elmoformanylangs(folder)
+                read_many_langs_model(folder)
     assert not [*tmp_path.iterdir()]

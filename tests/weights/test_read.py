@@ -251,11 +251,6 @@ def test_a_file_of_another_kind_is_explained(tmp_path, content):
         read_weights(tmp_path / "model.th")
 
 
-def test_a_saved_model_of_tensorflow_2_is_explained(saved_model):
-    with pytest.raises(ValueError, match="is a SavedModel of TensorFlow 2, from which weights"):
-        read_weights(saved_model)
-
-
 def test_word_vectors_are_no_weights(tmp_path):
     write_vocabulary_embeddings(tmp_path / "embeddings.hdf5", np.ones((2, 3)))
     with pytest.raises(ValueError, match="holds word vectors of a vocabulary, not a model's"):
