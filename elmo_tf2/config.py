@@ -56,7 +56,7 @@ class ElmoConfig:
         architecture: "separate", the published one: each direction's LSTMs read those of their own
             direction below. Or "merged": from the second layer on the LSTMs of both directions
             read both directions below and the word vector. An extension, too, written only when
-            "merged": nobody else reads such weights.
+            "merged": other programs cannot read such weights.
         merge: "add" or "concat". What a layer of "merged" reads: the word vector twice side by
             side added to [forward; backward] below, or all three side by side. Written only with
             "merged".
@@ -270,7 +270,7 @@ class ElmoConfig:
     ) -> "ElmoConfig":
         """Reads the dictionary of a bilm-tf `options.json`.
 
-        Keys of bilm-tf that matter in training alone are passed over. A key that nobody knows is
+        Keys of bilm-tf that only training needs are ignored. An unknown key is
         reported by a warning, and is an error where it looks like a misspelt one.
 
         Args:

@@ -41,26 +41,26 @@ def atomic_write(
 
     Example:
     >>> target = Path(tempfile.mkdtemp()) / "vocab.txt"
-    >>> with atomic_write(target) as unfinished:
-    ...     _ = unfinished.write_text("cat")
+    >>> with atomic_write(target) as temporary:
+    ...     _ = temporary.write_text("cat")
     >>> target.read_text()
     'cat'
     """
     path = _real(path)
-    unfinished, replaced = _places(path)
-    with full_disk_told(path), own_folder(unfinished.parent, _busy(path)):
+    temporary, replaced = _places(path)
+    with full_disk_told(path), own_folder(temporary.parent, _busy(path)):
         _put_in_order(path)
         _check_free(path, overwrite, parts)
         try:
-            yield unfinished
-            os.lstat(unfinished)  # it has been made
-            if overwrite and unfinished.is_file() and not path.is_dir():
-                unfinished.replace(path)
+            yield temporary
+            os.lstat(temporary)  # it has been made
+            if overwrite and temporary.is_file() and not path.is_dir():
+                temporary.replace(path)
                 return
             if overwrite and os.path.lexists(path):
                 path.rename(replaced)
                 _check_strangers(path, replaced, parts)
-            rename_to_free(unfinished, path)
+            rename_to_free(temporary, path)
         finally:
             _put_in_order(path)
 
@@ -86,9 +86,9 @@ def check_free(
         ValueError: if it is one of the inputs, or holds one; or another process is making it.
     """
     path = _real(path)
-    unfinished, _ = _places(path)
-    if path.name and os.path.lexists(unfinished.parent):
-        with own_folder(unfinished.parent, _busy(path)):
+    temporary, _ = _places(path)
+    if path.name and os.path.lexists(temporary.parent):
+        with own_folder(temporary.parent, _busy(path)):
             _put_in_order(path)
     _check_free(path, overwrite, parts)
     for source in inputs:
@@ -228,15 +228,15 @@ def _places(path: Path) -> tuple[Path, Path]:
 
 def _put_in_order(path: Path) -> None:
     """Puts back what was to be replaced and is not; removes the rest."""
-    unfinished, replaced = _places(path)
-    if os.path.lexists(unfinished) and os.path.lexists(replaced):
+    temporary, replaced = _places(path)
+    if os.path.lexists(temporary) and os.path.lexists(replaced):
         if os.path.lexists(path):
             raise FileExistsError(
                 f"{path} appeared while it was replaced. What was there before is in {replaced}, "
-                f"what was made in {unfinished}. Move one of the three away."
+                f"what was made in {temporary}. Move one of the three away."
             )
         replaced.rename(path)
-    for place in (unfinished, replaced):
+    for place in (temporary, replaced):
         if place.is_dir() and not place.is_symlink():
             shutil.rmtree(place)
         else:

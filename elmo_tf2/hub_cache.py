@@ -34,8 +34,8 @@ def descriptor_of(folder: Path) -> Path:
 def copy_to_cache(saved_model: StrPath, address: str, overwrite: bool = False) -> Path:
     """Copies a SavedModel to where `hub.load(address)` looks, and returns that folder."""
     folder = cached_folder(address)
-    with atomic_write(folder, overwrite) as unfinished:
-        shutil.copytree(saved_model, unfinished)
+    with atomic_write(folder, overwrite) as temporary:
+        shutil.copytree(saved_model, temporary)
     descriptor_of(folder).write_text(
         f"Module: {address}\nCopied from: {Path(saved_model).absolute()}\n", encoding="utf-8"
     )

@@ -24,8 +24,8 @@ def model_argument(metavar: str, what: str) -> Any:
     """A model that is named by its path or as a preset: for `elmo_tf2.presets.find_model`."""
     return typer.Argument(
         metavar=metavar,
-        help=f"{what} Or the name of a model that comes with the package, elmo_mini_en; what lies "
-        "under that name in the current folder goes before it.",
+        help=f"{what} Or the name of a model that comes with the package, elmo_mini_en; a "
+        "local path of that name takes precedence.",
         show_default=False,
     )
 

@@ -165,8 +165,8 @@ def _unknown_share(counts: Counter[bytes], vocabulary: Iterable[str]) -> float:
 
 
 def _warn_of_boundary_words(*parts: Counter[bytes]) -> None:
-    boundaries = (BEGIN_SENTENCE_WORD.encode(), END_SENTENCE_WORD.encode())
-    number = sum(counts[word] for counts in parts for word in boundaries)
+    bos_eos = (BEGIN_SENTENCE_WORD.encode(), END_SENTENCE_WORD.encode())
+    number = sum(counts[word] for counts in parts for word in bos_eos)
     if number:
         logger.warning(
             "The text holds <S> or </S> as words, %s in all. A model takes them for the ends of a "

@@ -259,7 +259,7 @@ def check_enough_text(
     """Checks that a shard has a window of every row, before anything of a batch's size is made."""
     check_integer("batch_size", batch_size)
     check_integer("unroll_steps", unroll_steps)
-    boundaries = 1 if masking is None else 2  # inputs of a sentence beside its words
+    added = 1 if masking is None else 2  # inputs of a sentence beside its words
     if not paths:
         raise ValueError("There are no files of training text.")
     most = 0
@@ -268,7 +268,7 @@ def check_enough_text(
         pairs = 0
         for lines in read_lines(path):
             numbers = [len(words_between_spaces(line)) for line in lines]
-            pairs += sum(number + boundaries for number in numbers if number)
+            pairs += sum(number + added for number in numbers if number)
             if pairs >= batch_size * unroll_steps:
                 return
         most = max(most, pairs)

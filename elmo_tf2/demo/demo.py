@@ -80,14 +80,14 @@ def demonstrate(
     check_free(folder, overwrite, parts, [model])
     elmo = ElmoEmbeddings.from_weights(load_weights(model, prove=prove), tokenizer="words")
     senses = read_senses(language)
-    with atomic_write(folder, overwrite, parts) as unfinished:
-        unfinished.mkdir()
-        export_saved_model(elmo, unfinished / name, source=name)
+    with atomic_write(folder, overwrite, parts) as temporary:
+        temporary.mkdir()
+        export_saved_model(elmo, temporary / name, source=name)
         script = importlib.resources.files(__package__) / SCRIPT
-        (unfinished / SCRIPT).write_bytes(script.read_bytes())
-        (unfinished / SENTENCES_FILE).write_text(senses_text(language), encoding="utf-8")
-        said = _run(unfinished, name)
-        vectors = _read_vectors(unfinished / VECTORS_FILE)
+        (temporary / SCRIPT).write_bytes(script.read_bytes())
+        (temporary / SENTENCES_FILE).write_text(senses_text(language), encoding="utf-8")
+        said = _run(temporary, name)
+        vectors = _read_vectors(temporary / VECTORS_FILE)
     # Nothing is known of the top layer's name but that it is the last of the LSTMs'.
     top = f"lstm_outputs{elmo.config.num_layers}"
     words = tuple(figures_of(word, senses[word], vectors[word], top) for word in senses)

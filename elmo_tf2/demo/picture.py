@@ -35,9 +35,9 @@ def draw_senses(
         for sentence in sentences
         if (match := re.search(rf"(?<![A-Za-z]){re.escape(word)}(?![A-Za-z])", sentence))
     ]
-    with atomic_write(path, overwrite=True) as unfinished:
+    with atomic_write(path, overwrite=True) as temporary:
         draw_panels(
-            unfinished,
+            temporary,
             f"“{word}” in {len(quotes)} sentences",
             {layer_title(layer): plane_of(vectors) for layer, vectors in layers.items()},
             [quote.group for quote in quotes],

@@ -78,7 +78,7 @@ def embed_file(
     - `.npy`: sentence vectors, one array `(lines, layers, dim)`, of one layer `(lines, dim)`;
     - `.parquet`: sentence vectors, a column `sentence` and one for each layer: `layer0`, …, `mix`.
 
-    A run that was interrupted, in whatever way, goes on when it is called again with the same
+    A run that was interrupted continues when it is called again with the same
     arguments. Until it is complete, the work is in the folder `output_path` + ".unfinished" and
     there is nothing new under `output_path`.
 

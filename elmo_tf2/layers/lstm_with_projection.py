@@ -24,7 +24,7 @@ class LSTMWithProjection(keras.layers.Layer):
         y_t = h_t + x_t with a skip connection, else h_t
 
     The forget gate's 1 is added here and is no part of the bias. Without a projection h_t is
-    sigmoid(o) * tanh(c_t), unclipped. A masked token is passed over: its output is 0 and the
+    sigmoid(o) * tanh(c_t), unclipped. A masked token is skipped: its output is 0 and the
     state passes it unchanged, so padding costs neither accuracy nor time.
 
     Weights: `kernel` `(features + projection_dim, 4 * units)`, `bias` `(4 * units,)`,

@@ -83,8 +83,10 @@ def _maxima_of_group(
     ) -> tf.Tensor:
         num_windows = tf.minimum(tf.reduce_max(tf.pad(lengths, [[0, 1]])) + 1, chars)
         char_ids = tf.transpose(tf.pad(char_ids, [[0, 0], [0, widest]]))  # (chars, words)
-        places = tf.range(num_windows)[:, tf.newaxis] + np.arange(widest)
-        char_ids = tf.transpose(tf.gather(char_ids, places), [0, 2, 1])  # (windows, words, widest)
+        positions = tf.range(num_windows)[:, tf.newaxis] + np.arange(widest)
+        char_ids = tf.transpose(
+            tf.gather(char_ids, positions), [0, 2, 1]
+        )  # (windows, words, widest)
         windows = tf.gather(embedding, char_ids)  # (windows, words, widest, char_embedding_dim)
         sums = tf.matmul(tf.reshape(windows, [-1, size]), kernel)
         sums = tf.reshape(sums, [num_windows, -1, len(widths)])  # (windows, words, filters)

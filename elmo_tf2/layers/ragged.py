@@ -63,7 +63,7 @@ def one_step(rows: tf.Tensor) -> PackedSequence:
 
 
 def ragged(values: tf.Tensor, mask: tf.Tensor) -> tf.RaggedTensor:
-    """The rows of `(tokens, …)` whose places a mask `(batch, tokens)` marks."""
+    """The rows of a padded tensor where a mask `(batch, tokens)` is True."""
     lengths = tf.math.count_nonzero(mask, axis=1, dtype=tf.int32)
     return tf.RaggedTensor.from_row_lengths(values, lengths, validate=False)
 
@@ -74,7 +74,7 @@ def from_padded(inputs: tf.Tensor, mask: tf.Tensor) -> tf.RaggedTensor:
 
 
 def to_padded(values: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
-    """The opposite of `from_padded`: tokens `(tokens, features)` in their places, 0 elsewhere."""
+    """The opposite of `from_padded`: tokens `(tokens, features)` where the mask is True, 0 elsewhere."""
     features = values.shape[-1]
     shape = tf.concat([tf.shape(mask, tf.int64), [features]], axis=0)
     result = tf.scatter_nd(tf.where(mask), values, shape)

@@ -40,9 +40,9 @@ class BiLM(keras.Model):
     A layer of "merged" but the first knows the whole sentence, so it can't learn from predicting
     the next word, which it sees: see `MaskedLanguageModel`.
 
-    Each call starts from zero states, unless it is given others: nothing is carried from call to
-    call behind the caller's back. The words `<S>` and `</S>` are put round every sentence inside
-    (unless `config.sentence_boundaries` is False) and their vectors are not returned.
+    Each call starts from zero states unless it is given others; no state is kept between calls. The
+    words `<S>` and `</S>` are added around every sentence (unless `config.sentence_boundaries` is
+    False) and their vectors are not returned.
 
     Args:
         config: an `ElmoConfig`, or the dictionary of an `options.json`.

@@ -44,7 +44,7 @@ class BiLMOutput(NamedTuple):
         ]
 
     def padded(self, mask: tf.Tensor) -> "BiLMOutput":
-        """A ragged output with its tokens in the places that a mask `(batch, tokens)` marks."""
+        """A ragged output, padded: its tokens are where a mask `(batch, tokens)` is True."""
         output = self.map(lambda vectors: to_padded(vectors.values, mask))
         return output._replace(mask=mask)
 

@@ -41,8 +41,8 @@ class WordTable(tf.train.Checkpoint):
             for start in range(0, len(words), _WORDS_AT_ONCE)
         ]
         self.vectors = tf.Variable(np.concatenate(parts), trainable=False, name="word_vectors")
-        places = tf.lookup.KeyValueTensorInitializer(words, np.arange(len(words), dtype=np.int64))
-        self._places = tf.lookup.StaticHashTable(places, default_value=-1)
+        numbers = tf.lookup.KeyValueTensorInitializer(words, np.arange(len(words), dtype=np.int64))
+        self._rows = tf.lookup.StaticHashTable(numbers, default_value=-1)
 
     @staticmethod
     def _computed(bilm: BiLM, words: tf.Tensor) -> tf.Tensor:
@@ -50,8 +50,8 @@ class WordTable(tf.train.Checkpoint):
 
     def word_vectors(self, bilm: BiLM, words: tf.Tensor) -> tf.Tensor:
         """What `bilm.token_embedder` gives for words, computed only for those outside the table."""
-        places = self._places.lookup(words)
-        vectors = tf.gather(self.vectors, tf.maximum(places, 0))
-        outside = tf.where(places < 0)
+        rows = self._rows.lookup(words)
+        vectors = tf.gather(self.vectors, tf.maximum(rows, 0))
+        outside = tf.where(rows < 0)
         computed = self._computed(bilm, tf.gather_nd(words, outside))
         return tf.tensor_scatter_nd_update(vectors, outside, computed)

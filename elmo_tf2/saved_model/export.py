@@ -79,10 +79,10 @@ def export_saved_model(
     signatures = {**functions, "serving_default": exported.default}
     exported.list_calls()
     with contextlib.ExitStack() as stack:  # neither is there before both are complete
-        unfinished = stack.enter_context(atomic_write(path, overwrite, SAVED_MODEL_PARTS))
-        unfinished_archive = stack.enter_context(atomic_write(archive, overwrite)) if tar else None
-        tf.saved_model.save(exported, str(unfinished), signatures=signatures)
-        _allow_positions(unfinished / "saved_model.pb")
+        temporary = stack.enter_context(atomic_write(path, overwrite, SAVED_MODEL_PARTS))
+        temporary_archive = stack.enter_context(atomic_write(archive, overwrite)) if tar else None
+        tf.saved_model.save(exported, str(temporary), signatures=signatures)
+        _allow_positions(temporary / "saved_model.pb")
         card = model_card(
             elmo.config,
             elmo.count_params(),
@@ -92,9 +92,9 @@ def export_saved_model(
             len(set(words)),
             dtype,
         )
-        (unfinished / MODEL_CARD).write_text(card, encoding="utf-8")
-        if unfinished_archive is not None:
-            _write_archive(unfinished, unfinished_archive)
+        (temporary / MODEL_CARD).write_text(card, encoding="utf-8")
+        if temporary_archive is not None:
+            _write_archive(temporary, temporary_archive)
     return path
 
 

@@ -57,7 +57,7 @@ def perplexity(
     unroll_steps: int = 20,
     report: Callable[[int], None] = lambda targets: None,
 ) -> Perplexity | MaskedPerplexity:
-    """Perplexities of a text; every word counts once, whatever the batch size.
+    """Perplexities of a text; every word counts once, for any batch size.
 
     The text is read as in training: in `batch_size` parts, each from zero states, which are
     carried from sentence to sentence. With batch size 1 it is read as a whole (50,000 sentences at

@@ -1,4 +1,4 @@
-"""ElmoWeights: the weights of an ELMo model, whatever file they came from."""
+"""ElmoWeights: the weights of an ELMo model, from any file format."""
 
 import dataclasses
 from collections.abc import Mapping

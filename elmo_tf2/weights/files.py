@@ -1,4 +1,4 @@
-"""The files of a model folder, and how they are found whatever their names."""
+"""The files of a model folder, and how they are found under any name."""
 
 from collections.abc import Sequence
 from pathlib import Path

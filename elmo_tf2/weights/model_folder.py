@@ -90,7 +90,7 @@ def read_bilm_hdf5(
     vocab_file: StrPath | None = None,
     softmax_file: StrPath | None = None,
 ) -> ElmoWeights:
-    """Reads bilm-tf's options and weights, whatever the files' names.
+    """Reads bilm-tf's options and weights from files of any names.
 
     Args:
         options_file: JSON file with the sizes.
@@ -125,7 +125,7 @@ def _open(files: contextlib.ExitStack, path: StrPath, what: str = "weight file")
 def write_model_folder(
     weights: ElmoWeights, folder: StrPath, overwrite: bool = False, dtype: str = "float32"
 ) -> None:
-    """Writes a model folder; it is complete or not there.
+    """Writes a model folder, atomically.
 
     Args:
         weights: the weights.
@@ -142,9 +142,9 @@ def write_model_folder(
     check_choice("dtype", dtype, DTYPES)
     folder = Path(folder).resolve()
     check_free(folder, overwrite, MODEL_FOLDER_PARTS)
-    with atomic_write(folder, overwrite, MODEL_FOLDER_PARTS) as unfinished:
-        unfinished.mkdir()
-        _write_files(weights, unfinished, dtype)
+    with atomic_write(folder, overwrite, MODEL_FOLDER_PARTS) as temporary:
+        temporary.mkdir()
+        _write_files(weights, temporary, dtype)
 
 
 def _write_files(weights: ElmoWeights, folder: Path, dtype: str) -> None:

@@ -54,7 +54,7 @@ def other_programs_file(path: Path) -> str | None:
 
 
 def _what_is_zipped(path: Path) -> str:
-    """torch.save, numpy.savez and others write zip files that nobody is to unpack."""
+    """torch.save, numpy.savez and others write zip files, too, which are not archives to unpack."""
     try:
         with zipfile.ZipFile(path) as archive:
             names = archive.namelist()

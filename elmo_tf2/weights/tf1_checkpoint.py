@@ -240,7 +240,7 @@ def _write_beside(weights: ElmoWeights, options_file: Path, vocabulary_file: Pat
             options["char_cnn"]["n_characters"] = NUM_CHARACTERS - 1  # as bilm-tf trains
         if weights.softmax is not None:
             options["n_tokens_vocab"] = len(weights.softmax.bias)
-        with atomic_write(options_file, overwrite=True) as unfinished:
-            unfinished.write_text(json.dumps(options, indent=2) + "\n", encoding="utf-8")
+        with atomic_write(options_file, overwrite=True) as temporary:
+            temporary.write_text(json.dumps(options, indent=2) + "\n", encoding="utf-8")
     if weights.vocabulary is not None and not vocabulary_file.exists():
         write_vocabulary(vocabulary_file, weights.vocabulary)

@@ -61,7 +61,7 @@ def read_vocabulary_embeddings(
 
 
 def write_vocabulary_embeddings(path: StrPath, embeddings: np.ndarray) -> None:
-    """Writes a file of word vectors; it is complete or not there.
+    """Writes a file of word vectors, atomically.
 
     Args:
         path: the HDF5 file.
@@ -72,8 +72,8 @@ def write_vocabulary_embeddings(path: StrPath, embeddings: np.ndarray) -> None:
     """
     embeddings = as_finite_float32(embeddings, str(path), EMBEDDING)
     _check_shape(embeddings.shape, None, None, path)
-    with atomic_write(path, overwrite=True) as unfinished:
-        write_hdf5(unfinished, {EMBEDDING: embeddings})
+    with atomic_write(path, overwrite=True) as temporary:
+        write_hdf5(temporary, {EMBEDDING: embeddings})
 
 
 def _check_shape(

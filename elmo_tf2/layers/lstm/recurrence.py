@@ -157,5 +157,5 @@ def _last_tokens(steps: Steps) -> tf.Tensor:
 def _tokens_before(steps: Steps) -> tf.Tensor:
     """The packed place of the token before each one, but for step 0: `(tokens - sentences,)`."""
     sizes = steps.batch_sizes
-    places = tf.range(steps.sentences, tf.reduce_sum(sizes))
-    return places - tf.repeat(sizes[:-1], sizes[1:])
+    indices = tf.range(steps.sentences, tf.reduce_sum(sizes))
+    return indices - tf.repeat(sizes[:-1], sizes[1:])
