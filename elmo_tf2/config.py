@@ -68,7 +68,8 @@ class ElmoConfig:
             "words", bilm-tf's models without `char_cnn`: it is a row of a table. Or
             "elmoformanylangs": a row of a table and a character CNN over code points, side by
             side, projected. Extensions of `options.json`, as the next three.
-        words: the words that have rows; see `token_embedder`.
+        words: the words that have rows; see `token_embedder`. In the configuration of a pretraining
+            run none: they are its vocabulary's.
         word_dim: int >= 0. Size of the rows; of "words" `projection_dim`.
         characters: of "elmoformanylangs", the characters that have embeddings; none without
             `filters`.
@@ -146,6 +147,11 @@ class ElmoConfig:
         check_choice("merge", self.merge, MERGES)
         check_bool("always_project", self.always_project)
         if self.is_merged:
+            if self.token_embedder != "char_cnn":
+                raise ValueError(
+                    'architecture="merged" needs token_embedder="char_cnn": its masked words have '
+                    f"a character of their own. Received: token_embedder={self.token_embedder!r}."
+                )
             if self.num_layers < 2:
                 raise ValueError(
                     '`num_layers` must be at least 2 with architecture="merged": what is merged is '
@@ -160,7 +166,9 @@ class ElmoConfig:
 
     def _check_token_embedder(self) -> None:
         kind = check_choice("token_embedder", self.token_embedder, TOKEN_EMBEDDERS)
-        if kind == "words":
+        if kind == "char_cnn":
+            self._set(word_dim=check_integer("word_dim", self.word_dim, 0, 0))
+        elif kind == "words":
             self._set(filters=(), num_highway_layers=0, word_dim=self.projection_dim)
         elif kind == "elmoformanylangs":
             self._set(always_project=True)
@@ -177,6 +185,8 @@ class ElmoConfig:
             if not isinstance(dictionary, Dictionary):
                 dictionary = Dictionary(dictionary)
                 self._set(**{name: dictionary})
+            if kind == "words" and not len(dictionary):
+                continue  # those of a pretraining run are its vocabulary's, set later
             missing = [entry for entry in entries if entry not in dictionary]
             if missing or bool(entries) != bool(len(dictionary)):
                 raise ValueError(

@@ -205,7 +205,11 @@ class PretrainingConfig:
     def to_yaml(self) -> str:
         """The text of a file that `from_file` reads as this configuration."""
         values = dataclasses.asdict(self)
-        values["model"]["filters"] = [list(pair) for pair in self.model.filters]
+        model = values["model"]
+        model["filters"] = [list(pair) for pair in self.model.filters]
+        del model["words"], model["characters"], model["word_dim"]  # as the vocabulary decides
+        if self.model.token_embedder == "char_cnn":
+            del model["token_embedder"]
         return yaml.safe_dump(values, sort_keys=False, default_flow_style=None)
 
 

@@ -8,8 +8,8 @@ import pytest
 PACKAGE = Path(__file__).resolve().parents[1] / "elmo_tf2"
 
 FLOORS = [
-    {"config", "options", "characters", "validation", "files", "locks", "feature_files", "lazy"}
-    | {"presets", "hub_cache", "keras_backend"},
+    {"config", "dictionary", "options", "characters", "word_ids", "validation", "files", "locks"}
+    | {"feature_files", "lazy", "presets", "hub_cache", "keras_backend"},
     {"layers", "data"},
     {"pretraining_config", "weights"},
     {"models"},

@@ -40,6 +40,8 @@ FIELDS = {
         "tokenizer": ("choice", None),
         "architecture": ("choice", None),
         "merge": ("choice", None),
+        "token_embedder": ("choice", None),
+        "word_dim": ("integer", 0),  # of the published token embedder
     },
     PretrainingConfig: {
         "batch_size": ("integer", MAX_INTEGER),
@@ -99,7 +101,12 @@ def check_message(error, name):
 
 def test_every_field_has_its_row():
     for kind, fields in FIELDS.items():
-        names = {field.name for field in dataclasses.fields(kind)} - {"filters", "model"}
+        names = {field.name for field in dataclasses.fields(kind)} - {
+            "filters",
+            "model",
+            "words",
+            "characters",
+        }
         assert set(fields) == names
 
 

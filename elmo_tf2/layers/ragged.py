@@ -74,7 +74,7 @@ def from_padded(inputs: tf.Tensor, mask: tf.Tensor) -> tf.RaggedTensor:
 
 
 def to_padded(values: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
-    """The opposite of `from_padded`: tokens `(tokens, features)` where the mask is True, 0 elsewhere."""
+    """The opposite of `from_padded`: `(tokens, features)` where the mask is True, 0 elsewhere."""
     features = values.shape[-1]
     shape = tf.concat([tf.shape(mask, tf.int64), [features]], axis=0)
     result = tf.scatter_nd(tf.where(mask), values, shape)

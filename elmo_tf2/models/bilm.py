@@ -92,6 +92,8 @@ class BiLM(keras.Model):
     def _make_token_embedder(self) -> CharCNN | TokenEmbedder:
         config = self.config
         has_dictionaries = config.token_embedder != "char_cnn"
+        if config.word_dim and not len(config.words):
+            raise ValueError("`config.words` must be the words that have vectors. Received: none.")
         char_cnn = None
         if config.filters:
             char_cnn = CharCNN(

@@ -249,7 +249,10 @@ class ElmoEmbeddings(keras.layers.Layer):
             FileExistsError: if there is something at `path` that may not be replaced.
             ValueError: if `mix` is None with several mixes, or there is no such mix.
         """
-        write_model_folder(weights_of(self, mix), path, overwrite, dtype)
+        if not self.built:
+            self.build()
+        weights = weights_of(self.encoder, self.mixes, mix, f"layer {self.name!r}")
+        write_model_folder(weights, path, overwrite, dtype)
 
     @property
     def layer_weights(self) -> np.ndarray | list[np.ndarray]:

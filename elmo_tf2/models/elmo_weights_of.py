@@ -1,20 +1,18 @@
 """The weights of an `ElmoEmbeddings`, as files have them."""
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
+from elmo_tf2.layers import ScalarMix
+from elmo_tf2.models.bilm import BiLM
 from elmo_tf2.models.bilm_arrays import bilm_arrays
 from elmo_tf2.validation import check_integer
 from elmo_tf2.weights import ElmoWeights, Mix
 
-if TYPE_CHECKING:
-    from elmo_tf2.models.elmo_embeddings import ElmoEmbeddings
 
-
-def weights_of(elmo: "ElmoEmbeddings", mix: int | None = None) -> ElmoWeights:
+def weights_of(
+    encoder: BiLM, mixes: Sequence[ScalarMix], mix: int | None, source: str
+) -> ElmoWeights:
     """The encoder and a mix, the only one if its number is None."""
-    if not elmo.built:
-        elmo.build()
-    mixes = elmo.mixes
     if mix is None and len(mixes) > 1:
         raise ValueError(
             f"A model folder holds one mix. Received: a layer with {len(mixes)} mixes and "
@@ -24,7 +22,6 @@ def weights_of(elmo: "ElmoEmbeddings", mix: int | None = None) -> ElmoWeights:
         check_integer("mix", mix, 0, len(mixes) - 1)
         mixes = [mixes[mix]]
     found = [Mix(tuple(of.w.numpy().tolist()), float(of.gamma.numpy())) for of in mixes]
-    arrays = bilm_arrays(elmo.encoder)
     return ElmoWeights(
-        elmo.config, arrays, found[0] if found else None, source=f"layer {elmo.name!r}"
+        encoder.config, bilm_arrays(encoder), found[0] if found else None, source=source
     )

@@ -2,14 +2,17 @@
 
 import contextlib
 import csv
+import dataclasses
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from elmo_tf2.config import ElmoConfig
 from elmo_tf2.data.text_files import read_lines, words_between_spaces
 from elmo_tf2.data.vocabulary_file import read_vocabulary, write_vocabulary
+from elmo_tf2.dictionary import Dictionary
 from elmo_tf2.files import atomic_write, check_file, full_disk_told
 from elmo_tf2.locks import locked
 from elmo_tf2.pretraining_config import PretrainingConfig
@@ -85,6 +88,12 @@ class RunFolder:
             ValueError: if the held-out text has no words, another process trains the run, or
                 TensorFlow would find no checkpoint there.
         """
+        if config.model.token_embedder == "elmoformanylangs":
+            raise ValueError(
+                "A model of ELMoForManyLangs can be fine-tuned as an `ElmoEmbeddings`, but not "
+                'pretrained. Take token_embedder="char_cnn" or "words".'
+            )
+        model = _with_words(config.model, vocabulary)
         check_checkpoint_path(self.path.absolute())
         if heldout is not None:
             _check_words(heldout)
@@ -103,7 +112,7 @@ class RunFolder:
                 "heldout": None if heldout is None else os.path.abspath(heldout),
             }
             new.text_file.write_text(json.dumps(text, indent=2) + "\n", encoding="utf-8")
-            options = config.model.to_options()
+            options = model.to_options()
             options |= {
                 "bidirectional": True,
                 "batch_size": config.batch_size,
@@ -126,7 +135,11 @@ class RunFolder:
 
     def read_config(self) -> PretrainingConfig:
         """The run's configuration."""
-        return PretrainingConfig.from_file(self.config_file)
+        config = PretrainingConfig.from_file(self.config_file)
+        if config.model.token_embedder != "words":
+            return config
+        model = _with_words(config.model, self.read_vocabulary())
+        return dataclasses.replace(config, model=model)
 
     def read_vocabulary(self) -> tuple[str, ...]:
         """The words of the run's softmax."""
@@ -193,6 +206,13 @@ class RunFolder:
             open(self.history_file, "a", encoding="utf-8", newline="") as file,
         ):
             csv.DictWriter(file, HISTORY_COLUMNS).writerow(row)
+
+
+def _with_words(model: ElmoConfig, vocabulary: Sequence[str]) -> ElmoConfig:
+    """A word-based model has vectors of the words it predicts."""
+    if model.token_embedder != "words":
+        return model
+    return dataclasses.replace(model, words=Dictionary(vocabulary))
 
 
 def _check_words(heldout: str | os.PathLike[str]) -> None:

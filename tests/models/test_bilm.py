@@ -275,19 +275,19 @@ def test_there_must_be_a_state_a_layer_and_direction(number, bilm):
 def test_word_vectors_give_what_their_characters_give(options):
     bilm, _ = make_bilm(options)
     ids = char_ids(SENTENCES)
-    words = bilm.char_cnn(ids).numpy()
+    words = bilm.token_embedder(ids).numpy()
     mask = np.any(ids != 0, axis=-1)
     np.testing.assert_allclose(vectors(bilm(words, mask=mask)), vectors(bilm(ids)), **PROMISE)
 
 
 def test_word_vectors_without_a_mask_are_all_real(bilm, alone):
-    words = bilm.char_cnn(char_ids(SENTENCES[:1])).numpy()
+    words = bilm.token_embedder(char_ids(SENTENCES[:1])).numpy()
     np.testing.assert_allclose(vectors(bilm(words))[0], alone, **PROMISE)
 
 
 def test_word_vectors_bring_the_mask_of_the_layer_that_made_them(bilm):
     ids = char_ids(SENTENCES)
-    output = bilm(bilm.char_cnn(ids))
+    output = bilm(bilm.token_embedder(ids))
     np.testing.assert_array_equal(output.mask, np.any(ids != 0, axis=-1))
     np.testing.assert_allclose(vectors(output), vectors(bilm(ids)), **PROMISE)
 
@@ -332,7 +332,7 @@ def test_inference_gives_the_same_vectors_and_no_state(name):
     for sentences in (SENTENCES, [["alone"]], [[], ["two", "words"], []]):
         words, mask = ragged(sentences)
         expected = vectors(bilm.encode(words).padded(mask))
-        word_vectors = words.with_values(bilm.char_cnn(words.values))
+        word_vectors = words.with_values(bilm.token_embedder(words.values))
         for start in (None, bilm.start_state()):
             with tf.GradientTape() as tape:
                 output = bilm.encode(
@@ -395,7 +395,7 @@ def test_the_gradient_has_a_gradient(training):
 @pytest.mark.parametrize("training", [False, True])
 def test_of_equal_word_vectors_each_has_a_gradient_of_its_own(training):
     bilm, _ = make_bilm(CONFIGS["small"])
-    words = bilm.char_cnn(char_ids([["the", "cat", "the", "cat"]]))
+    words = bilm.token_embedder(char_ids([["the", "cat", "the", "cat"]]))
     direction = np.zeros((1, 4, 4), "float32")
     direction[0, 2] = [1e-3, -1e-3, 1e-3, 1e-3]  # of the second "the" alone
 

@@ -135,7 +135,7 @@ def test_allennlps_word_vectors_are_the_char_cnns(golden):
     vocabulary = [word for word in vocabulary if word]
     with h5py.File(folder / "elmo_token_embeddings.hdf5") as file:
         expected = file["embedding"][()]
-    words = bilm.char_cnn(words_to_char_ids(vocabulary))
+    words = bilm.token_embedder(words_to_char_ids(vocabulary))
     assert len(vocabulary) == len(expected)
     np.testing.assert_allclose(words, expected, **GOLDEN)
 

@@ -160,7 +160,7 @@ def test_gradients_equal_finite_differences_of_the_reference():
 
 def named_weights(bilm):
     """Some weights of each kind by their names in the files."""
-    cnn, first, second = bilm.char_cnn, bilm.forward_layers[0], bilm.backward_layers[1]
+    cnn, first, second = bilm.token_embedder, bilm.forward_layers[0], bilm.backward_layers[1]
     return {
         "CNN/W_cnn_1": cnn.kernels[1],
         "CNN/b_cnn_0": cnn.biases[0],
@@ -175,7 +175,7 @@ def named_weights(bilm):
 
 def test_padding_has_no_gradient(bilm):
     ids = char_ids(SENTENCES)
-    words, mask = tf.Variable(bilm.char_cnn(ids)), np.any(ids != 0, axis=-1)
+    words, mask = tf.Variable(bilm.token_embedder(ids)), np.any(ids != 0, axis=-1)
     with tf.GradientTape() as tape:
         output = bilm(words, mask=mask)
         loss = tf.add_n([tf.reduce_sum(layer**2) for layer in output.layers()])
@@ -185,7 +185,7 @@ def test_padding_has_no_gradient(bilm):
 
 
 def test_a_forward_vector_knows_no_later_word_and_a_backward_one_no_earlier(bilm):
-    words = tf.Variable(bilm.char_cnn(char_ids(SENTENCES[:1])))
+    words = tf.Variable(bilm.token_embedder(char_ids(SENTENCES[:1])))
     with tf.GradientTape(persistent=True) as tape:
         output = bilm(words)
         forward = tf.reduce_sum(output.forward[1][0, 3])

@@ -65,7 +65,7 @@ def test_fit_moves_the_weighted_sum_alone(form, run_eagerly):
 def test_fit_moves_every_weight_of_a_trainable_encoder_but_the_row_of_no_character():
     elmo = make(encoder_trainable=True)
     assert moved_by_fit(elmo) == {weight.path for weight in elmo.weights}
-    assert not np.any(elmo.encoder.char_cnn.embedding[0])
+    assert not np.any(elmo.encoder.token_embedder.embedding[0])
 
 
 def test_the_encoder_can_be_made_trainable_later():

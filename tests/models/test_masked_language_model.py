@@ -93,10 +93,10 @@ def probe(model, words, places, put=MASK):
     window = window_of(words, places, put)
     original = tf.constant(reference.batch_char_ids([words]))
     is_shown = tf.reduce_all(window["char_ids"] == original, axis=-1)[..., tf.newaxis]
-    word_vectors = model.bilm.char_cnn(original)
+    word_vectors = model.bilm.token_embedder(original)
     with tf.GradientTape(persistent=True) as tape:
         tape.watch(word_vectors)
-        read = tf.where(is_shown, word_vectors, model.bilm.char_cnn(window["char_ids"]))
+        read = tf.where(is_shown, word_vectors, model.bilm.token_embedder(window["char_ids"]))
         output = model.bilm.encode(
             tf.RaggedTensor.from_tensor(read, row_splits_dtype=tf.int32), add_bos_eos=False
         )

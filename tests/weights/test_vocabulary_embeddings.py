@@ -34,7 +34,7 @@ def test_a_bilm_takes_the_vectors_of_a_vocabulary_for_its_words(tmp_path, config
     bilm = BiLM(config)
     bilm.build()
     vocabulary = ["the", "cat", "na\u00efve"]
-    vectors = bilm.char_cnn(words_to_char_ids(tf.constant(vocabulary)))
+    vectors = bilm.token_embedder(words_to_char_ids(tf.constant(vocabulary)))
     write_vocabulary_embeddings(tmp_path / "embeddings.hdf5", vectors.numpy())
     write_vocabulary(tmp_path / "vocab.txt", vocabulary)
 
