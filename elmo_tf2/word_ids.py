@@ -41,6 +41,7 @@ def words_to_ids(words: tf.Tensor, config: ElmoConfig) -> tf.Tensor:
     return tf.concat(ids, axis=-1) + 1
 
 
+@functools.lru_cache(maxsize=64)
 def bos_eos_ids(config: ElmoConfig) -> np.ndarray:
     """Ids of the words that begin and end a sentence, int32 `(2, config.ids_per_word)`."""
     with tf.init_scope():
