@@ -4,8 +4,8 @@ import os
 import re
 from pathlib import Path
 
-from elmo_tf2 import presets
 from elmo_tf2.files import StrPath
+from elmo_tf2.presets import path_or_preset
 from elmo_tf2.sources.archives import is_archive, unpack
 from elmo_tf2.sources.downloads import OnProgress, download, download_model
 from elmo_tf2.sources.handles import from_hub, from_hugging_face, hub_address
@@ -40,7 +40,7 @@ def find_model(
     if published is not None:
         sha256 = PUBLISHED[name].sha256 if name in PUBLISHED else None
         return _from_addresses(published, with_options, sha256, on_progress)
-    return presets.find_model(name)
+    return path_or_preset(name)
 
 
 def find_file(file: StrPath | None) -> Path | None:

@@ -10,8 +10,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
-import pooch
-
 from elmo_tf2.files import atomic_write
 from elmo_tf2.sources.downloads import cache_folder
 
@@ -36,6 +34,8 @@ def is_archive(path: Path, by_content: bool = False) -> bool:
 
 def unpack(archive: Path) -> Path:
     """The folder with an archive's files, which is in the cache, under the archive's SHA-256."""
+    import pooch  # late, as in downloads.py
+
     folder = cache_folder() / "unpacked" / pooch.file_hash(str(archive))
     if folder.is_dir():
         return folder

@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import IO, Any
 from urllib.parse import unquote, urlsplit
 
-import pooch
-import requests
+# pooch and requests are imported where something is downloaded: most commands need neither.
 
 OnProgress = Callable[[int, int], None]
 
@@ -23,6 +22,8 @@ _WEIGHTS = re.compile(r"weights(?=\.(hdf5|h5)$)")
 
 def cache_folder() -> Path:
     """Where downloads and unpacked archives are: `ELMO_TF2_CACHE`, or the system's place."""
+    import pooch
+
     return Path(os.environ.get("ELMO_TF2_CACHE") or pooch.os_cache("elmo_tf2")).absolute()
 
 
@@ -54,6 +55,8 @@ def download(
 
     Its SHA-256, where none is known, is written down at first and has to remain.
     """
+    import pooch
+
     path = (folder or _folder_of(address)) / _name_of(address)
     noted = path.with_name(f"{path.name}.sha256")
     known = sha256 or (noted.read_text("ascii").strip() if noted.exists() else None)
@@ -74,13 +77,17 @@ def download(
 def _fetch_with_retries(
     url: str, file: Path, known: str | None, on_progress: OnProgress | None
 ) -> None:
+    import pooch
+    import requests
+
     for left in reversed(range(TRIES)):
         try:
             _fetch(url, file, on_progress)
             break
         except requests.HTTPError as error:
-            status = f"{error.response.status_code} {error.response.reason}"
-            if error.response.status_code < 500 or not left:
+            answer = error.response
+            if not left or answer is None or answer.status_code < 500:
+                status = "an error" if answer is None else f"{answer.status_code} {answer.reason}"
                 raise FileNotFoundError(f"{url} can't be had: the server says {status}.") from error
         except requests.RequestException as error:
             if not left:
@@ -98,6 +105,8 @@ def _fetch_with_retries(
 
 def _fetch(url: str, file: Path, on_progress: OnProgress | None) -> None:
     """Downloads a file as it is stored, whole."""
+    import requests
+
     headers = {"Accept-Encoding": "identity"}
     with requests.get(url, stream=True, timeout=_TIMEOUT, headers=headers) as response:
         response.raise_for_status()
