@@ -97,6 +97,22 @@ def preset_folder(name: str) -> Path:
     return folder
 
 
+def find_model(model: str | os.PathLike[str]) -> Path:
+    """The path of a model that is named by its path or, if there is nothing, as a preset."""
+    name = os.path.expanduser(model)
+    path = Path(name)
+    is_bare = path.name == name
+    if not is_bare or path.exists() or any(path.parent.glob(f"{_literal(name)}.*")):
+        return path
+    names = preset_names()
+    if name in names:
+        return preset_folder(name)
+    raise FileNotFoundError(
+        f"There is no file, folder or checkpoint {name!r}, and no preset of that name. "
+        f"{_known(names)}"
+    )
+
+
 def shown_name(model: str | os.PathLike[str]) -> str:
     """The last part of a model's path, also of "..", with U+FFFD for what is not UTF-8."""
     return os.fsencode(os.path.basename(os.path.abspath(model))).decode("utf-8", "replace")
@@ -106,6 +122,11 @@ def _known(names: tuple[str, ...]) -> str:
     if not names:
         return "This copy of the package has no presets."
     return f"Presets: {', '.join(names)}."
+
+
+def _literal(name: str) -> str:
+    """A pattern for this name alone."""
+    return "".join(f"[{letter}]" if letter in "*?[" else letter for letter in name)
 
 
 def _presets_folder() -> Path:
