@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 
 from elmo_tf2.files import StrPath
-from elmo_tf2.presets import path_or_preset
+from elmo_tf2.presets import find_model as path_or_preset
 from elmo_tf2.sources.archives import is_archive, unpack
 from elmo_tf2.sources.downloads import OnProgress, download, download_model
 from elmo_tf2.sources.handles import from_hub, from_hugging_face, hub_address
