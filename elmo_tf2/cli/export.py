@@ -13,6 +13,8 @@ from elmo_tf2.cli.arguments import (
     Prove,
     Tokenizer,
     checked_model,
+    local_options,
+    may_run,
     model_argument,
 )
 from elmo_tf2.cli.messages import echo, quiet_imports
@@ -136,10 +138,11 @@ def export(
     dtype: DtypeOption = Dtype.float32,
     address: Address = None,
     options: Options = None,
-    prove: Prove = True,
+    prove: Prove = None,
     overwrite: Overwrite = False,
 ) -> None:
     """Makes a SavedModel."""
+    options = local_options(options)
     name, model = model, checked_model(model, options, only_weights=True)
     check_free(out, overwrite, inputs=[model, options, vocab])
     words = () if vocab is None else read_vocabulary(vocab)
@@ -156,7 +159,7 @@ def export(
 
     if address is not None:
         check_free(cached_folder(address), overwrite, SAVED_MODEL_PARTS)
-    weights = load_weights(model, options=options, prove=prove)
+    weights = load_weights(model, options=options, prove=may_run(prove, name, model))
     elmo = ElmoEmbeddings.from_weights(
         weights, tokenizer=None if tokenizer is None else tokenizer.value
     )

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from elmo_tf2.cli.arguments import Overwrite, Prove, Tokenizer, checked_model
+from elmo_tf2.cli.arguments import Overwrite, Prove, Tokenizer, checked_model, may_run
 from elmo_tf2.cli.embed import readable_model
 from elmo_tf2.cli.messages import echo, echo_table, progress_bar, quiet_imports
 from elmo_tf2.config import MAX_LAYERS
@@ -99,12 +99,13 @@ def plot(
         ),
     ] = None,
     overwrite: Overwrite = False,
-    prove: Prove = True,
+    prove: Prove = None,
 ) -> None:
     """Draws the vectors of a word."""
     check_picture(out, 1 if labels else clusters)
     check_free(out, overwrite, inputs=find_texts([text]))
-    source = readable_model(checked_model(model), prove)
+    found = checked_model(model)
+    source = readable_model(found, may_run(prove, model, found))
     with quiet_imports():
         from elmo_tf2.plot import plot_word
 

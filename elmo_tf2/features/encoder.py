@@ -16,6 +16,7 @@ from elmo_tf2.features.word_cache import WordCache
 from elmo_tf2.layers import ScalarMix
 from elmo_tf2.models import BiLM, ElmoEmbeddings
 from elmo_tf2.models.precision import in_dtype
+from elmo_tf2.sources import find_model
 from elmo_tf2.weights import detect, read_weights
 from elmo_tf2.word_ids import words_to_ids
 
@@ -214,7 +215,7 @@ def encoder_of(model: Model, layers: Layers = None, dtype: str | None = None) ->
     "bfloat16", of the weights and products; None for the model's own.
     """
     if isinstance(model, (str, os.PathLike)):
-        model = Path(os.path.expanduser(model))
+        model = find_model(model)
         kind = detect(model)
         if kind == "saved model":
             if dtype is not None:

@@ -97,6 +97,17 @@ def _detect_folder(folder: Path) -> Kind:
     )
 
 
+def model_inside(path: Path) -> Path:
+    """The only model in a folder that is none itself, as archives have it; or else the path."""
+    if not path.is_dir() or _is_model(path):
+        return path
+    found = [folder for folder in _folders_inside(path) if _is_model(folder)]
+    if len(found) > 1:
+        names = ", ".join(str(folder.relative_to(path)) for folder in found[:_MAX_NAMES])
+        raise ValueError(f"{path} holds several models: {names}. Give the folder of one.")
+    return found[0] if found else path
+
+
 def _folders_inside(folder: Path) -> Iterator[Path]:
     """The folders in a folder, and those in these, a hundred at most."""
 

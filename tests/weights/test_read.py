@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from elmo_tf2.presets import find_model
+from elmo_tf2.sources import find_model
 from elmo_tf2.weights import (
     KINDS,
     detect,
