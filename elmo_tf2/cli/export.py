@@ -21,6 +21,7 @@ from elmo_tf2.cli.messages import echo, quiet_imports
 from elmo_tf2.data.vocabulary_file import read_vocabulary
 from elmo_tf2.files import check_free
 from elmo_tf2.presets import shown_name
+from elmo_tf2.sources import is_foreign
 
 HELP = """\
 Make a TensorFlow 2 SavedModel that hub.load takes.
@@ -169,7 +170,7 @@ def export(
         trainable=trainable.value,
         tar=tar,
         overwrite=overwrite,
-        source=shown_name(model),
+        source=str(name) if is_foreign(name, model) else shown_name(model),
         words=words,
         dtype=dtype.value,
     )
