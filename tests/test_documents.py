@@ -72,7 +72,7 @@ NOT_RUN = {
     "from tensorflow_serving.apis import prediction_log_pb2": _SERVER,
     "pip install '.[docs]'": _NETWORK,
     "elmo-tf2 convert allennlp/small model_folder": _NETWORK,
-    "elmo-tf2 convert nlpl/193 model_folder": _NETWORK,
+    "elmo-tf2 convert nlpl/144 model_folder": _NETWORK,
     "elmo-tf2 convert google/elmo/3 model_folder": _NETWORK,
     "elmo-tf2 convert hf://owner/name/folder model_folder": _NETWORK,
     "mkdocs build": "the test of the site runs it",

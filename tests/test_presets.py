@@ -177,7 +177,7 @@ def test_every_command_tells_an_unknown_name_in_a_line(arguments, tmp_path):
 @pytest.mark.parametrize("command", ["inspect", "convert", "export", "embed", "evaluate"])
 def test_help_says_that_a_path_goes_before_a_preset(command):
     told = " ".join(run(command, "--help").split())
-    assert "comes with the package, elmo_mini_en; what lies under that name in the" in told
+    assert "A local path of that name takes precedence." in told
 
 
 # The real one.

@@ -4,9 +4,9 @@ from elmo_tf2.cli.messages import echo_columns
 from elmo_tf2.sources.published import PUBLISHED
 
 HELP = """\
-List published models, which are downloaded when a command is given their names.
+List published models.
 
-They stay in a cache, the folder ELMO_TF2_CACHE if that is set. For NNN stands any number of NLPL's repository, http://vectors.nlpl.eu/repository.
+A command that is given one of these names downloads the model into a cache, the folder ELMO_TF2_CACHE if that is set. NNN is any number in NLPL's repository, http://vectors.nlpl.eu/repository.
 
 \b
 Examples:
