@@ -170,7 +170,8 @@ def test_a_link_in_a_zip_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize("pack", [zipped, tarred])
-def test_a_bomb_is_refused(pack, tmp_path, cache):
+def test_a_bomb_is_refused(pack, tmp_path, cache, monkeypatch):
+    monkeypatch.setattr(archives, "MIN_BYTES", 1_000_000)
     (tmp_path / "a.zip").write_bytes(pack({"x": bytes(5_000_000)}))
     with pytest.raises(ValueError, match="unpacks to more than"):
         find_model("a.zip")
@@ -254,6 +255,22 @@ def test_what_came_by_half_is_never_used(server, weights, cache):
     with pytest.raises(OSError, match="could not be downloaded"):
         find_model(f"{server.address}/x.hdf5")
     assert len(server.asked) == downloads.TRIES
+    assert not [path for path in cache.rglob("*") if path.is_file()]
+
+
+@pytest.mark.parametrize("ending", ["hdf5", "zip", "tar.gz"])
+def test_a_cut_file_of_no_stated_length_is_never_used(ending, server, weights, cache):
+    files = {"weights.hdf5": weights, "options.json": OPTIONS}
+    content = {"hdf5": weights, "zip": zipped(files), "tar.gz": tarred(files)}[ending]
+
+    def cut(handler):
+        handler.send_response(200)
+        handler.end_headers()
+        handler.wfile.write(content[: len(content) // 2])
+
+    server.files[f"/x.{ending}"] = cut
+    with pytest.raises(OSError, match="could not be downloaded.*ends too early"):
+        find_model(f"{server.address}/x.{ending}")
     assert not [path for path in cache.rglob("*") if path.is_file()]
 
 
@@ -378,8 +395,11 @@ def test_published_names_have_their_addresses():
         f"{base}{size}_5.5B/elmo_{size}_5.5B_options.json",
     )
     assert addresses_of("allennlp/biomed")[0] == (
-        f"{base}contributed/pubmed/elmo_{size}_pubmed_weights.hdf5"
+        f"{base}contributed/pubmed/elmo_{size}_weights_PubMed_only.hdf5"
     )
+    languages = {name: model.language for name, model in PUBLISHED.items()}
+    assert (languages["nlpl/136"], languages["nlpl/144"]) == ("Arabic", "English")
+    assert (languages["nlpl/179"], "nlpl/180" in languages) == ("Chinese", False)
     assert addresses_of("allennlp_small") is None
     with pytest.raises(FileNotFoundError, match="no published model of that name"):
         find_model("allennlp/smal")

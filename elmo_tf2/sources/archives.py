@@ -15,7 +15,7 @@ from elmo_tf2.sources.downloads import cache_folder
 
 MAX_BYTES = 32 * 2**30  # of all files
 MAX_RATIO = 200  # of their bytes to the archive's; weights are about 1.1
-MIN_BYTES = 2**20  # which any archive may unpack to
+MIN_BYTES = 100 * 2**20  # which any archive may unpack to
 MAX_FILES = 10_000
 _ENDINGS = (".zip", ".tar", ".tar.gz", ".tgz")
 _CHUNK = 2**20

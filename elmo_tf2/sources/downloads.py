@@ -1,9 +1,12 @@
 """Downloads, kept in a cache: complete files only, and the same content ever after."""
 
+import gzip
 import hashlib
 import os
 import re
 import time
+import zipfile
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any
@@ -124,6 +127,28 @@ def _fetch(url: str, file: Path, on_progress: OnProgress | None) -> None:
                     on_progress(done, length)
     if length and done != length:
         raise requests.ConnectionError(f"{done:,} of {length:,} bytes came")
+    if not length and not _is_whole(file):
+        raise requests.ConnectionError(f"the file ends too early, after {done:,} bytes")
+
+
+def _is_whole(file: Path) -> bool:
+    """Whether an HDF5 file or archive has its end, of which a server did not say where it is."""
+    import h5py
+
+    with open(file, "rb") as content:
+        start = content.read(4)
+    try:
+        if start == b"\x89HDF":
+            h5py.File(file).close()
+        elif start == b"PK\x03\x04":
+            return zipfile.is_zipfile(file)
+        elif start.startswith(b"\x1f\x8b"):
+            with gzip.open(file) as content:
+                while content.read(_CHUNK):
+                    pass
+    except (OSError, EOFError, zlib.error):
+        return False
+    return True
 
 
 def _folder_of(address: str) -> Path:

@@ -37,7 +37,16 @@ def _of_size(size: str, training: str = "") -> tuple[str, ...]:
 
 _LARGE = "2x4096_512_2048cnn_2xhighway"
 _SMALL, _MEDIUM = "2x1024_128_2048cnn_1xhighway", "2x2048_256_2048cnn_1xhighway"
+_PUBMED = f"{_ALLENNLP}contributed/pubmed/elmo_{_LARGE}"
 _APACHE, _EN = "Apache-2.0", "English"
+
+_MANY_LANGS = (
+    "Arabic, Bulgarian, Catalan, Czech, Old Church Slavonic, Danish, German, Greek, English, "
+    "Spanish, Estonian, Basque, Persian, Finnish, French, Irish, Galician, Ancient Greek, Hebrew, "
+    "Hindi, Croatian, Hungarian, Indonesian, Italian, Japanese, Korean, Latin, Latvian, Dutch, "
+    "Norwegian Bokmål, Norwegian Nynorsk, Polish, Portuguese, Romanian, Russian, Slovak, Slovene, "
+    "Swedish, Turkish, Uyghur, Ukrainian, Urdu, Vietnamese, Chinese"
+).split(", ")
 
 PUBLISHED = {
     "allennlp/small": Published(_of_size(_SMALL), _EN, _APACHE, 13_600_000, 256),
@@ -45,9 +54,18 @@ PUBLISHED = {
     "allennlp/original": Published(_of_size(_LARGE), _EN, _APACHE, 93_600_000, 1024),
     "allennlp/original-5.5B": Published(_of_size(_LARGE, "_5.5B"), _EN, _APACHE, 93_600_000, 1024),
     "allennlp/biomed": Published(
-        _allennlp(f"contributed/pubmed/elmo_{_LARGE}_pubmed"), _EN, None, 93_600_000, 1024
+        (f"{_PUBMED}_weights_PubMed_only.hdf5", f"{_PUBMED}_options.json"),
+        _EN,
+        None,
+        93_600_000,
+        1024,
     ),
-    "nlpl/NNN": Published((_NLPL.format("NNN"),), "many", "CC BY 4.0", None, None),
+    # of ELMoForManyLangs, in the order of its README
+    **{
+        f"nlpl/{number}": Published((_NLPL.format(number),), language, None, None, 1024)
+        for number, language in enumerate(_MANY_LANGS, start=136)
+    },
+    "nlpl/NNN": Published((_NLPL.format("NNN"),), "others", None, None, None),
 }
 """Published models; "nlpl/NNN" stands for any number in NLPL's repository."""
 
@@ -63,6 +81,7 @@ def addresses_of(name: str) -> tuple[str, ...] | None:
     if re.fullmatch(r"(allennlp|nlpl)/[^/]*", name):
         raise FileNotFoundError(
             f"There is no file or folder {name!r}, and no published model of that name. Published: "
-            f"{', '.join(PUBLISHED)}, with a number for NNN."
+            f"{', '.join(other for other in known if other.startswith('allennlp/'))}, and nlpl/NNN "
+            "with a number for NNN."
         )
     return None
