@@ -25,7 +25,7 @@ def test_all_sizes_share_one_graph_and_so_do_layers_of_the_same_sizes(monkeypatc
     make()(tf.ones([1, 1, 50], tf.int32))
     # Whatever was not met yet would be traced, and fail.
     monkeypatch.setattr(eager_encoding, "_graph", None)
-    monkeypatch.setattr(preprocessor, "_ragged_char_ids", None)
+    monkeypatch.setattr(preprocessor, "_ragged_ids", None)
     elmo = make()
     for size in range(1, 5):
         elmo([" ".join(["word"] * size)] * (size % 3))
