@@ -6,7 +6,8 @@ import pytest
 import tensorflow as tf
 
 from elmo_tf2.characters import words_to_char_ids
-from elmo_tf2.models.preprocessor import ragged_char_ids
+from elmo_tf2.config import ElmoConfig
+from elmo_tf2.models.preprocessor import ragged_ids
 from tests import numpy_reference as reference
 from tests.layer_checks import to_float64
 from tests.models.bilm_cases import PROMISE
@@ -125,7 +126,7 @@ def test_texts_without_words_give_zeros_in_a_graph_too(output, graphs):
 def test_a_graph_of_texts_without_words_has_no_words_and_one_place_at_least(kind):
     @tf.function  # whose inputs have the sizes 0
     def split(inputs):
-        return ragged_char_ids(inputs, "spaces", 50)
+        return ragged_ids(inputs, ElmoConfig())
 
     words, mask = split(EMPTY[kind])
     assert words.values.shape == (0, 50)
