@@ -10,7 +10,8 @@ from elmo_tf2.cli.messages import progress_bar, quiet_imports, warnings_later
 from elmo_tf2.config import ElmoConfig
 from elmo_tf2.data.vocabulary_file import read_vocabulary
 from elmo_tf2.files import check_file
-from elmo_tf2.sources import find_file, find_model, is_foreign
+from elmo_tf2.options import are_word_based, read_options
+from elmo_tf2.sources import find_model, is_foreign
 
 
 class Tokenizer(str, Enum):
@@ -21,7 +22,7 @@ class Tokenizer(str, Enum):
 
 
 def model_argument(metavar: str, what: str) -> Any:
-    """A model by whatever names it, for `elmo_tf2.sources.find_model`."""
+    """A model, named in any way that `elmo_tf2.sources.find_model` takes."""
     return typer.Argument(
         metavar=metavar,
         help=f"{what} Or an archive of one (zip, tar), an address of that or of a weight file, a "
@@ -70,11 +71,6 @@ def local_model(model: Path, with_options: bool = True) -> Path:
         return find_model(model, with_options, update)
 
 
-def local_options(options: Path | None) -> Path | None:
-    """The local path of the options, which may be an address."""
-    return find_file(options)
-
-
 def may_run(prove: bool | None, model: Path, found: Path) -> bool:
     """Whether a TF1 Hub module is run: if so asked, or if it is a local folder."""
     return not is_foreign(model, found) if prove is None else prove
@@ -102,8 +98,10 @@ def checked_model(
         read_weights(path)  # whose error says what to give instead
     if options is None and kind == "model folder":
         options = find_options(the_only(find_weights(path), path, WEIGHTS_FILE))
-    if vocab is None and kind == "model folder" and (path / VOCABULARY_FILE).exists():
-        vocab = path / VOCABULARY_FILE
+    # Only a word-based model's sizes depend on its words, of which there may be a million.
+    beside = path / VOCABULARY_FILE
+    if vocab is None and options is not None and beside.exists():
+        vocab = beside if are_word_based(read_options(options)) else None
     vocabulary = None if vocab is None else read_vocabulary(vocab)
     if options is not None:
         with warnings_later():

@@ -12,12 +12,12 @@ from elmo_tf2.cli.arguments import (
     Prove,
     Vocab,
     checked_model,
-    local_options,
     may_run,
     model_argument,
 )
 from elmo_tf2.cli.messages import echo, echo_table, quiet_imports
 from elmo_tf2.files import check_free
+from elmo_tf2.sources import find_file
 
 HELP = """\
 Turn published ELMo weights in any form into a model folder.
@@ -70,7 +70,7 @@ def convert(
     """Turns weights into a model folder."""
     from elmo_tf2.weights.model_folder import MODEL_FOLDER_PARTS
 
-    given, options = source, local_options(options)
+    given, options = source, find_file(options)
     source = checked_model(source, options, vocab, only_weights=True)
     check_free(dest, overwrite, MODEL_FOLDER_PARTS)
     with quiet_imports():

@@ -12,11 +12,11 @@ from elmo_tf2.cli.arguments import (
     Vocab,
     checked_model,
     local_model,
-    local_options,
     model_argument,
 )
 from elmo_tf2.cli.messages import echo, echo_table, progress_bar, quiet_imports
 from elmo_tf2.files import check_file, check_free
+from elmo_tf2.sources import find_file
 from elmo_tf2.validation import MAX_INTEGER
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def evaluate(
     overwrite: Overwrite = False,
 ) -> None:
     """Measures perplexity."""
-    options = local_options(options)
+    options = find_file(options)
     model = local_model(model, with_options=options is None)
     text = check_file(text, "text")
     if scores is not None:

@@ -13,7 +13,6 @@ from elmo_tf2.cli.arguments import (
     Prove,
     Tokenizer,
     checked_model,
-    local_options,
     may_run,
     model_argument,
 )
@@ -21,7 +20,7 @@ from elmo_tf2.cli.messages import echo, quiet_imports
 from elmo_tf2.data.vocabulary_file import read_vocabulary
 from elmo_tf2.files import check_free
 from elmo_tf2.presets import shown_name
-from elmo_tf2.sources import is_foreign
+from elmo_tf2.sources import find_file, is_foreign
 
 HELP = """\
 Make a TensorFlow 2 SavedModel that hub.load takes.
@@ -143,7 +142,7 @@ def export(
     overwrite: Overwrite = False,
 ) -> None:
     """Makes a SavedModel."""
-    options = local_options(options)
+    options = find_file(options)
     name, model = model, checked_model(model, options, only_weights=True)
     check_free(out, overwrite, inputs=[model, options, vocab])
     words = () if vocab is None else read_vocabulary(vocab)

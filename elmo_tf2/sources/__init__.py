@@ -1,4 +1,4 @@
-"""A model by whatever names it: its path, a name, an archive, an address or a handle of a hub."""
+"""A model by its path, a name, an archive, an address or a handle of a hub."""
 
 import os
 import re

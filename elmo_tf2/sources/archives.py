@@ -39,15 +39,15 @@ def unpack(archive: Path) -> Path:
     folder = cache_folder() / "unpacked" / pooch.file_hash(str(archive))
     if folder.is_dir():
         return folder
-    with atomic_write(folder) as unfinished:
-        unfinished.mkdir()
+    with atomic_write(folder) as temporary:
+        temporary.mkdir()
         try:
-            _unpack_into(unfinished, archive)
+            _unpack_into(temporary, archive)
         except (tarfile.TarError, zipfile.BadZipFile, EOFError, zlib.error) as error:
             raise ValueError(f"{archive} is no archive, or damaged: {error}") from error
         except (RuntimeError, NotImplementedError) as error:  # a password, another compression
             raise ValueError(f"{archive} can't be unpacked: {error}") from error
-        _name_files_of_allennlp(unfinished)
+        _name_files_of_allennlp(temporary)
     return folder
 
 
