@@ -80,7 +80,7 @@ class TokenEmbedder(keras.layers.Layer):
 
     def call(self, inputs: tf.Tensor) -> tf.Tensor:
         size = inputs.shape[-1]
-        ids = tf.reshape(tf.cast(inputs, tf.int32), [-1, size])
+        ids = tf.reshape(inputs, [-1, size])
         ids, index = tf.raw_ops.UniqueV2(x=ids, axis=[0])  # (distinct, ids), (words,)
         ids = tf.ensure_shape(ids, [None, size])
         parts = []

@@ -138,6 +138,13 @@ def test_configurations_that_do_not_fit_are_refused(values, message):
         ElmoConfig(**{"token_embedder": "words", **values})
 
 
+def test_ids_of_no_word_are_refused_as_they_are(folder):
+    embedder = ElmoEmbeddings.from_folder(folder).encoder.token_embedder
+    for number in (-1, len(WORDS) + 1, 2**32 + 1):  # the last is 1 in 32 bits
+        with pytest.raises(tf.errors.InvalidArgumentError, match="must be numbers from 0 to 6"):
+            embedder(tf.constant([[number]], tf.int64))
+
+
 def test_a_model_without_words_is_refused():
     config = ElmoConfig(token_embedder="words", units=4, projection_dim=2)
     with pytest.raises(ValueError, match="`config.words` must be the words"):
